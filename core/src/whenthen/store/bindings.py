@@ -1,0 +1,169 @@
+"""Bindings and resources in the database; every change of a binding is a version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+from attrs import frozen
+
+from whenthen.binding import Binding, ResourceConfig, as_written
+from whenthen.errors import NotFound
+from whenthen.parsing import parse
+from whenthen.store import tables
+from whenthen.store.database import Database
+from whenthen.store.encoding import from_json, to_json
+
+__all__ = ["BindingStore", "Version"]
+
+
+@frozen
+class Version:
+    """One change of a binding: who made it, when, and what it became; None if it was deleted."""
+
+    name: str
+    version: int
+    at: datetime
+    who: str
+    change: str
+    binding: Binding | None
+
+
+@frozen
+class BindingStore:
+    """What is configured. Each method is one transaction: it happens as a whole or not at all."""
+
+    database: Database
+
+    def revision(self) -> int:
+        """Return the number that grows with every change."""
+        with self.database.reading() as connection:
+            return _revision(connection)
+
+    def load(self) -> tuple[int, list[Binding], list[ResourceConfig]]:
+        """Return the revision, all bindings and all resources, as of one moment."""
+        with self.database.reading() as connection:
+            revision = _revision(connection)
+            bindings = connection.execute(sa.select(tables.binding.c.data)).scalars()
+            resources = connection.execute(sa.select(tables.resource.c.data)).scalars()
+            return (
+                revision,
+                [parse(Binding, from_json(data)) for data in bindings],
+                [parse(ResourceConfig, from_json(data)) for data in resources],
+            )
+
+    def change(
+        self,
+        *,
+        put: Sequence[Binding | ResourceConfig] = (),
+        delete: Sequence[Binding | ResourceConfig] = (),
+        who: str,
+        change: str = "",
+    ) -> None:
+        """Write and delete bindings and resources; `change` overrides what the history says."""
+        with self.database.writing() as connection:
+            for thing in put:
+                if isinstance(thing, Binding):
+                    _put_binding(connection, thing, who, change)
+                else:
+                    _put_resource(connection, thing)
+            for thing in delete:
+                if isinstance(thing, Binding):
+                    _delete_binding(connection, thing.name, who)
+                else:
+                    table = tables.resource
+                    connection.execute(sa.delete(table).where(table.c.name == thing.name))
+            _count_up(connection)
+
+    def get(self, name: str) -> Binding:
+        """Return a binding; raises NotFound."""
+        table = tables.binding
+        with self.database.reading() as connection:
+            query = sa.select(table.c.data).where(table.c.name == name)
+            data = connection.execute(query).scalar()
+        if data is None:
+            raise NotFound(f"There is no binding {name!r}. `whenthen bindings` lists them.")
+        return parse(Binding, from_json(data))
+
+    def set_active(self, name: str, active: bool, *, who: str) -> None:
+        """Enable or disable a binding; raises NotFound."""
+        binding = attrs.evolve(self.get(name), active=active)
+        self.change(put=[binding], who=who, change="enabled" if active else "disabled")
+
+    def history(self, name: str) -> list[Version]:
+        """Return the versions of a binding, the newest first; raises NotFound."""
+        table = tables.binding_version
+        query = sa.select(table).where(table.c.name == name).order_by(table.c.version.desc())
+        with self.database.reading() as connection:
+            rows = connection.execute(query).all()
+        if not rows:
+            raise NotFound(f"There has never been a binding {name!r}.")
+        return [_version(row) for row in rows]
+
+    def version(self, name: str, number: int) -> Binding:
+        """Return a binding as it was in a version; raises NotFound."""
+        for version in self.history(name):
+            if version.version == number:
+                if version.binding is None:
+                    raise NotFound(f"In version {number} the binding {name!r} was deleted.")
+                return version.binding
+        raise NotFound(f"The binding {name!r} has no version {number}.")
+
+
+def _revision(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(tables.revision.c.number)).scalar() or 0
+
+
+def _count_up(connection: sa.Connection) -> None:
+    table = tables.revision
+    if connection.execute(sa.update(table).values(number=table.c.number + 1)).rowcount == 0:
+        connection.execute(sa.insert(table).values(id=1, number=1))
+
+
+def _put_binding(connection: sa.Connection, binding: Binding, who: str, change: str) -> None:
+    table, data = tables.binding, to_json(as_written(binding))
+    number = _next_version(connection, binding.name)
+    changed = connection.execute(
+        sa.update(table).where(table.c.name == binding.name).values(version=number, data=data)
+    )
+    if changed.rowcount == 0:
+        connection.execute(sa.insert(table).values(name=binding.name, version=number, data=data))
+        change = change or "created"
+    _add_version(connection, binding.name, number, who, change or "changed", data)
+
+
+def _delete_binding(connection: sa.Connection, name: str, who: str) -> None:
+    table = tables.binding
+    connection.execute(sa.delete(table).where(table.c.name == name))
+    _add_version(connection, name, _next_version(connection, name), who, "deleted", None)
+
+
+def _next_version(connection: sa.Connection, name: str) -> int:
+    table = tables.binding_version
+    query = sa.select(sa.func.max(table.c.version)).where(table.c.name == name)
+    return (connection.execute(query).scalar() or 0) + 1
+
+
+def _add_version(
+    connection: sa.Connection, name: str, number: int, who: str, change: str, data: str | None
+) -> None:
+    connection.execute(
+        sa.insert(tables.binding_version).values(
+            name=name, version=number, at=datetime.now(UTC), who=who, change=change, data=data
+        )
+    )
+
+
+def _put_resource(connection: sa.Connection, resource: ResourceConfig) -> None:
+    table, data = tables.resource, to_json(as_written(resource))
+    same = table.c.name == resource.name
+    if connection.execute(sa.update(table).where(same).values(data=data)).rowcount == 0:
+        connection.execute(sa.insert(table).values(name=resource.name, data=data))
+
+
+def _version(row: sa.Row[Any]) -> Version:
+    binding = None if row.data is None else parse(Binding, from_json(row.data))
+    return Version(row.name, row.version, row.at, row.who, row.change, binding)

@@ -1,0 +1,133 @@
+"""The database: opened, brought to the current schema, and asked in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from attrs import frozen
+
+from whenthen.errors import StoreError
+
+__all__ = ["Database", "open_database"]
+
+SCHEMA = "0001"
+"""The newest migration; a database that has it needs no Alembic at start."""
+VERSION_TABLE = "whenthen_version"
+_WRITES = "whenthen_writes"
+_BUSY_SECONDS = 5.0
+
+
+@frozen
+class Database:
+    """A database that has whenthen's tables."""
+
+    engine: sa.Engine
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """Give a connection for statements that only read; raises StoreError."""
+        with _explained(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """Give a connection whose transaction commits at the end; raises StoreError."""
+        with _explained(), self.engine.execution_options(**{_WRITES: True}).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open a database, and bring it to the current schema.
+
+    Raises:
+        StoreError: it is away, or the URL is wrong, or it has a newer schema than this version.
+    """
+    with _explained():
+        engine = sa.create_engine(url)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(engine)
+        database = Database(engine)
+        if _schema_of(engine) != SCHEMA:
+            _migrate(database)
+    return database
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Raise what SQLAlchemy raises as an error that says what to do."""
+    try:
+        yield
+    except sa.exc.ArgumentError as error:
+        raise StoreError(
+            "The database URL is not understood; expected one such as sqlite:///whenthen.db "
+            "or postgresql+psycopg://user@host/name."
+        ) from error
+    except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
+        raise StoreError(
+            f"The database's driver is missing ({error}). Install whenthen[postgresql] or "
+            "whenthen[mariadb]."
+        ) from error
+    except sa.exc.OperationalError as error:
+        raise StoreError(
+            f"The database does not answer, or is locked: {_first_line(error)} "
+            "Check its URL, and that it runs."
+        ) from error
+
+
+def _first_line(error: sa.exc.DBAPIError) -> str:
+    lines = str(error.orig).strip().splitlines()
+    return f"{lines[0].rstrip('.')}." if lines else ""
+
+
+def _prepare_sqlite(engine: sa.Engine) -> None:
+    """Make SQLite serve several processes at a time without losing updates."""
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:  # the driver's connection
+        connection.isolation_level = None  # we begin transactions ourselves, below
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that begins as a reader cannot become a writer once another has written.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _schema_of(engine: sa.Engine) -> str | None:
+    if not sa.inspect(engine).has_table(VERSION_TABLE):
+        return None
+    with engine.begin() as connection:
+        found = connection.execute(sa.text(f"SELECT version_num FROM {VERSION_TABLE}"))  # noqa: S608  # a constant
+        return found.scalar()
+
+
+def _migrate(database: Database) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    try:
+        with database.writing() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise StoreError(
+            "The database has a schema that this version of whenthen does not know. "
+            "It was made by a newer version: install that one."
+        ) from error

@@ -1,0 +1,43 @@
+"""The host's transaction, where it offers its SQLAlchemy connection or session as a service."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TypeVar
+
+import sqlalchemy as sa
+from attrs import frozen
+from sqlalchemy.orm import Session
+
+from whenthen.errors import Missing
+from whenthen.run import Services
+
+__all__ = ["HostTransactions", "host_connection"]
+
+T = TypeVar("T")
+
+
+def host_connection(services: Services) -> sa.Connection | None:
+    """Return the connection of the host's transaction, or None if it offers none."""
+    session = _offered(services, Session)
+    return session.connection() if session is not None else _offered(services, sa.Connection)
+
+
+def _offered(services: Services, kind: type[T]) -> T | None:
+    try:
+        return services.service(kind)
+    except Missing:
+        return None
+
+
+@frozen
+class HostTransactions:
+    """Savepoints in the host's transaction."""
+
+    def savepoint(self, services: Services) -> AbstractContextManager[object]:
+        """Return a context whose work is kept as a whole or undone as a whole.
+
+        A host that offers no transaction looks after its own consistency.
+        """
+        transaction = _offered(services, Session) or _offered(services, sa.Connection)
+        return nullcontext() if transaction is None else transaction.begin_nested()

@@ -1,0 +1,1 @@
+"""The reference host of whenthen: users, realms, HOTP and TOTP tokens and a small HTTP API."""

@@ -1,0 +1,1 @@
+"""Run scripts when events happen: the script handler module of whenthen."""

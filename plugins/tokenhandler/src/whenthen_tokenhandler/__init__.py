@@ -1,0 +1,1 @@
+"""Change tokens when events happen: the token handler module of whenthen."""

@@ -1,0 +1,1 @@
+"""Tell users and administrators about events: the user notification handler module of whenthen."""
