@@ -47,7 +47,9 @@ class Binding:
     options: Mapping[str, object] = option("The action's options", default={})
     order: int = option("Bindings of an event run in ascending order, ties by name", default=0)
     active: bool = option("Whether it takes part at all", default=True)
-    on_error: OnError | None = option("continue or abort; the effect gives the default", default=None)
+    on_error: OnError | None = option(
+        "continue or abort; the effect gives the default", default=None
+    )
     mode: Mode | None = option("deferred or inline, for external actions", default=None)
 
 

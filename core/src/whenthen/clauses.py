@@ -66,14 +66,16 @@ class _Parser:
             return None
         (name,) = names
         when_unknown = self.when_unknown(raw, path)
-        if name in Junction:
+        if name in list(Junction):
             return self.group(Junction(name), raw[name], join(path, name), depth, when_unknown)
         if name == _FACT:
             return self.fact_clause(raw[name], join(path, name), when_unknown)
         condition = self.registry.conditions.get(name)
         if condition is None:
             known = ", ".join(sorted(self.registry.conditions))
-            self.refuse(join(path, name), f"is no condition that a plugin declares; there are {known}")
+            self.refuse(
+                join(path, name), f"is no condition that a plugin declares; there are {known}"
+            )
             return None
         return self.named(condition, raw[name], join(path, name), when_unknown)
 

@@ -228,7 +228,9 @@ class _Firing:
         if outcome is None:
             if compiled.deferred:
                 delivery = new_id()
-                outcome, error = guarded(lambda: self.defer(compiled, environment, delivery, findings))
+                outcome, error = guarded(
+                    lambda: self.defer(compiled, environment, delivery, findings)
+                )
             else:
                 outcome, error = guarded(lambda: self.act(compiled, environment))
         if outcome.kind is OutcomeKind.DEFERRED:
@@ -338,9 +340,7 @@ class _Firing:
         module = compiled.binding.handler
         return LiveEnvironment(module, self.engine.configured, self.services, self.facts)
 
-    def _run(
-        self, compiled: Compiled, environment: LiveEnvironment, limit: float
-    ) -> Run[object]:
+    def _run(self, compiled: Compiled, environment: LiveEnvironment, limit: float) -> Run[object]:
         return Run(
             self.event, compiled.options, time.monotonic() + limit, self._secrets(),
             environment=environment,

@@ -118,7 +118,9 @@ class Number:
 
     def schema(self) -> _Schema:
         """Return the JSON Schema of the values."""
-        return {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\s*(!?=|[<>]=?|in)"}]}
+        return {
+            "anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\s*(!?=|[<>]=?|in)"}]
+        }
 
 
 @frozen

@@ -6,6 +6,7 @@ Nothing is guessed: `"false"` is not `True`, `1` is not `"1"`, an unknown key is
 from __future__ import annotations
 
 import functools
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -66,12 +67,16 @@ def _converter() -> Converter:
     )
     register(lambda kind: typing.get_origin(kind) is Literal, _one_of)
     register(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _one_of)
-    for scalar in (int, str, bool):
-        converter.register_structure_hook(scalar, _expect)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(datetime, _time)
-    converter.register_structure_hook(object, lambda raw, _: raw)
+    # By identity: a hook registered for a class would serve its subclasses too.
+    for kind, hook in {
+        int: _expect, str: _expect, bool: _expect, float: _number, datetime: _time, object: _as_is,
+    }.items():  # fmt: skip
+        converter.register_structure_hook_func(functools.partial(operator.is_, kind), hook)
     return converter
+
+
+def _as_is(raw: object, _: object) -> object:
+    return raw
 
 
 def _class(cls: type, converter: Converter) -> _Hook:
@@ -174,7 +179,7 @@ def _described(raw: object) -> str:
 def _number(raw: object, _: object) -> float:
     if type(raw) not in (int, float):
         raise ValueError(f"expected a number, got {_described(raw)}")
-    return float(typing.cast(float, raw))
+    return float(typing.cast("float", raw))
 
 
 def _time(raw: object, _: object) -> datetime:

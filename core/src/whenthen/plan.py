@@ -209,4 +209,3 @@ def _unknown_tag(where: str, tag: str, registry: Registry) -> Iterable[Problem]:
     elif tag not in registry.tags:
         known = ", ".join(sorted(registry.tags))
         yield Problem(where, f"{{{tag}}} is no tag; there are {known}, and {{fact:…}}")
-

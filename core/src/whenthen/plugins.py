@@ -9,10 +9,12 @@ from __future__ import annotations
 import functools
 import importlib.metadata
 import logging
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -68,7 +70,9 @@ class Plugin:
     @property
     def culprit(self) -> str:
         """How messages name it."""
-        return f"{self.name} ({self.distribution} {self.version})" if self.distribution else self.name
+        return (
+            f"{self.name} ({self.distribution} {self.version})" if self.distribution else self.name
+        )
 
 
 @define
@@ -135,7 +139,7 @@ class Plugins:
                 _call(implementation, **arguments)
             except (Exception, SystemExit) as error:  # noqa: BLE001  # its text may hold a secret
                 name, kind = implementation.plugin_name, type(error).__name__
-                log.error("%s of the plugin %s raised %s; that is dropped.", hook, name, kind)  # noqa: TRY400
+                log.error("%s of the plugin %s raised %s; that is dropped.", hook, name, kind)
 
     def _looked_at(self, plugin: Plugin) -> Plugin:
         for name in plugin.modules:
@@ -214,9 +218,7 @@ def _call(implementation: pluggy.HookImpl, **arguments: object) -> Any:  # what 
     return implementation.function(*(arguments[name] for name in implementation.argnames))
 
 
-def _with_declarations(
-    registry: Registry, implementations: Iterable[_Hook]
-) -> Registry:
+def _with_declarations(registry: Registry, implementations: Iterable[_Hook]) -> Registry:
     """Return the registry with what a plugin declares; raises PluginError if it does not fit."""
     new: dict[str, list[Any]] = {table: [] for table, _ in _DECLARING.values()}
     for hook, implementation in implementations:
@@ -271,4 +273,6 @@ def _reason(error: BaseException) -> str:
         case ImportError() | SyntaxError() | AttributeError():
             return f"It cannot be imported, {type(error).__name__}: {error}."
         case _:
-            return f"It raised {type(error).__name__} while it was loaded: report this to its author."
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"at {Path(last.filename).name}, line {last.lineno}"
+            return f"It raised {type(error).__name__} {place}: report this to its author."

@@ -143,7 +143,7 @@ IDENTITY_FACTS = [
     Fact("user.realm", str, _of_ref(lambda user: user.realm), "The realm.", tag="realm"),
     Fact("user.userrealm", str, _of_ref(lambda user: user.realm), "The realm.", tag="userrealm"),
     Fact("user.resolver", str, _of_ref(lambda user: user.resolver), "The resolver."),
-    Fact("user.attributes", dict, _of_user(lambda user: dict(user.attributes)),
+    Fact("user.attributes", dict, lambda scope: dict(scope.fact("user").attributes),
          "The user's attributes: texts by name."),
     Fact("user.givenname", str, _attribute("givenname"), "The given name.", tag="givenname"),
     Fact("user.surname", str, _attribute("surname"), "The surname.", tag="surname"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -124,7 +124,9 @@ class DeliveryStore:
             ).one_or_none()
             rows = connection.execute(attempts).all()
         if row is None:
-            raise NotFound(f"There is no delivery {identifier!r}. `whenthen deliveries` lists them.")
+            raise NotFound(
+                f"There is no delivery {identifier!r}. `whenthen deliveries` lists them."
+            )
         return _stored(row), list(map(_attempt, rows))
 
     def pending(self) -> int:

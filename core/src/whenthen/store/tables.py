@@ -22,7 +22,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 
-__all__ = ["attempt", "binding", "binding_version", "delivery", "metadata", "record", "resource", "revision"]
+__all__ = [
+    "attempt",
+    "binding",
+    "binding_version",
+    "delivery",
+    "metadata",
+    "record",
+    "resource",
+    "revision",
+]
 
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
