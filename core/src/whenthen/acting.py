@@ -67,5 +67,5 @@ def guarded(function: Callable[[], Outcome]) -> tuple[Outcome, str]:
     except (WhenthenError, OverrunError) as error:
         sentence = error.sentence if isinstance(error, WhenthenError) else str(error)
         return Outcome.failed(sentence), type(error).__name__
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises
         return Outcome.failed(f"It raised {type(error).__name__}."), type(error).__name__

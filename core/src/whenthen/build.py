@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import attrs
 from attrs import define
@@ -117,7 +117,8 @@ def build(
         parts.registry, parts.configured, parts.plan,
         _ObservedSink(parts.records, parts.plugins),
         attrs.evolve(parts.deliveries, wake=wake),
-        _transactions(), open_services, adapter or FunctionAdapter(), environment.bypassed(), budget, close,
+        _transactions(), open_services, adapter or FunctionAdapter(),
+        environment.bypassed(), budget, close,
     )  # fmt: skip
     if delivering is not None:
         delivering.start()
@@ -183,7 +184,7 @@ def _executor(name: str, worker: Worker) -> Executor:
     manager: DriverManager[Executor] = DriverManager(
         EXECUTORS, name, invoke_on_load=True, invoke_args=(worker,)
     )
-    return manager.driver
+    return cast("Executor", manager.driver)
 
 
 @attrs.frozen

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from whenthen.declare import Condition, Fact
+from whenthen.declare import Condition
 from whenthen.errors import Problem, Refused
 from whenthen.operands import Operand, operand_for
 from whenthen.parsing import join
@@ -34,6 +34,19 @@ def parse_conditions(raw: Sequence[object], registry: Registry, path: str) -> Gr
     if parser.problems:
         raise Refused(parser.problems)
     return Group(Junction.ALL, children)
+
+
+@frozen
+class _Written:
+    """What stands after a condition's name, and where."""
+
+    raw: object
+    path: str
+    when_unknown: WhenUnknown | None = None
+
+    def member(self, key: str) -> _Written:
+        assert isinstance(self.raw, Mapping)
+        return _Written(self.raw[key], join(self.path, key), self.when_unknown)
 
 
 @define
@@ -65,101 +78,85 @@ class _Parser:
             self.refuse(path, f"expected one condition for each clause, got {len(names)}: {names}")
             return None
         (name,) = names
-        when_unknown = self.when_unknown(raw, path)
+        written = _Written(raw[name], join(path, name), self.when_unknown(raw, path))
         if name in list(Junction):
-            return self.group(Junction(name), raw[name], join(path, name), depth, when_unknown)
+            return self.group(Junction(name), written, depth)
         if name == _FACT:
-            return self.fact_clause(raw[name], join(path, name), when_unknown)
+            return self.fact(written)
         condition = self.registry.conditions.get(name)
         if condition is None:
             known = ", ".join(sorted(self.registry.conditions))
-            self.refuse(
-                join(path, name), f"is no condition that a plugin declares; there are {known}"
-            )
+            self.refuse(written.path, f"no plugin declares this condition; there are {known}")
             return None
-        return self.named(condition, raw[name], join(path, name), when_unknown)
+        return self.condition(condition, written)
 
     def when_unknown(self, raw: Mapping[str, object], path: str) -> WhenUnknown | None:
         value = raw.get(_WHEN_UNKNOWN)
-        if value is None or value in list(WhenUnknown):
-            return WhenUnknown(value) if value else None
+        if value is None:
+            return None
+        if isinstance(value, str) and value in list(WhenUnknown):
+            return WhenUnknown(value)
         allowed = ", ".join(WhenUnknown)
         self.refuse(join(path, _WHEN_UNKNOWN), f"expected one of {allowed}, got {value!r}")
         return None
 
-    def group(
-        self, junction: Junction, raw: object, path: str, depth: int, unknown: WhenUnknown | None
-    ) -> Node | None:
-        if junction is Junction.NOT and isinstance(raw, Mapping):
-            children = (self.clause(raw, path, depth + 1),) if depth < DEEPEST else ()
-            if not children:
-                self.refuse(path, f"is nested deeper than {DEEPEST} levels")
-        elif junction is Junction.NOT:
-            self.refuse(path, f"expected one clause, got {raw!r}")
-            return None
-        else:
-            children = self.clauses(raw, path, depth + 1)
-            if raw == []:
-                self.refuse(path, "expected at least one clause")
-        return Group(junction, tuple(child for child in children if child is not None), unknown)
+    def group(self, junction: Junction, written: _Written, depth: int) -> Node:
+        listed = written.raw
+        if junction is Junction.NOT:
+            if not isinstance(listed, Mapping):
+                self.refuse(written.path, f"expected one clause, got {listed!r}")
+            listed = [listed] if isinstance(listed, Mapping) else []
+        elif listed == []:
+            self.refuse(written.path, "expected at least one clause")
+        children = self.clauses(listed, written.path, depth + 1)
+        return Group(junction, children, written.when_unknown)
 
-    def named(
-        self, condition: Condition, raw: object, path: str, unknown: WhenUnknown | None
-    ) -> Node | None:
-        """Return the clause of a condition; over named values it is a clause for each name."""
+    def condition(self, condition: Condition, written: _Written) -> Node | None:
+        """Return the clause of a condition; over named values, a clause for each name."""
         declared = self.registry.fact(condition.fact)
         if declared is None:
-            self.refuse(path, f"needs the fact {condition.fact}, which no plugin declares")
+            self.refuse(written.path, f"needs the fact {condition.fact}, which nobody declares")
             return None
         fact, key = declared
-        if fact.type is dict and not key:
-            return self.each(condition.name, fact, condition.operand, raw, path, unknown)
-        text = f"{condition.name}: {_text(raw)}"
-        return self.test(text, condition.fact, fact, condition.operand, raw, path, unknown)
-
-    def each(
-        self, name: str, fact: Fact, operand: Operand, raw: object, path: str,
-        unknown: WhenUnknown | None,
-    ) -> Node | None:  # fmt: skip
-        if not isinstance(raw, Mapping) or not raw:
-            self.refuse(path, f"expected a mapping of names to comparisons, got {raw!r}")
+        if fact.type is not dict or key:
+            return self.test(condition.name, condition.fact, condition.operand, written)
+        if not isinstance(written.raw, Mapping) or not written.raw:
+            self.refuse(written.path, f"expected names and comparisons, got {written.raw!r}")
             return None
         nodes = [
-            self.test(
-                f"{name}: {{{key}: {_text(value)}}}", f"{fact.name}.{key}", fact, operand, value,
-                join(path, str(key)), unknown,
-            )
-            for key, value in raw.items()
+            self.test(f"{condition.name}.{name}", f"{condition.fact}.{name}", condition.operand,
+                      written.member(name))
+            for name in written.raw
         ]  # fmt: skip
-        found = tuple(node for node in nodes if node is not None)
-        return found[0] if len(found) == 1 else Group(Junction.ALL, found)
+        return Group(Junction.ALL, tuple(node for node in nodes if node is not None))
 
-    def fact_clause(self, raw: object, path: str, unknown: WhenUnknown | None) -> Node | None:
-        if not isinstance(raw, Mapping) or len(raw) != 1:
-            self.refuse(path, f"expected one fact and its comparison, got {raw!r}")
+    def fact(self, written: _Written) -> Node | None:
+        """Return the clause that compares a fact by its name."""
+        if not isinstance(written.raw, Mapping) or len(written.raw) != 1:
+            self.refuse(written.path, f"expected one fact and its comparison, got {written.raw!r}")
             return None
-        ((name, value),) = raw.items()
-        declared = self.registry.fact(str(name))
-        operand = operand_for(declared[0].type) if declared else None
+        (name,) = written.raw
+        comparison = written.member(name)
+        declared = self.registry.fact(name)
         if declared is None:
-            self.refuse(join(path, str(name)), "is no fact that a plugin declares")
+            self.refuse(comparison.path, "no plugin declares this fact")
             return None
+        operand = operand_for(declared[0].type)
         if operand is None:
-            self.refuse(join(path, str(name)), "is a fact that cannot be compared")
+            self.refuse(comparison.path, "this fact cannot be compared; one of its members can")
             return None
-        text = f"{name}: {_text(value)}"
-        return self.test(text, name, declared[0], operand, value, join(path, name), unknown)
+        return self.test(name, name, operand, comparison)
 
-    def test(
-        self, text: str, name: str, fact: Fact, operand: Operand, raw: object, path: str,
-        unknown: WhenUnknown | None,
-    ) -> Node | None:  # fmt: skip
+    def test(self, label: str, fact: str, operand: Operand, written: _Written) -> Node | None:
+        declared = self.registry.fact(fact)
+        assert declared is not None
         try:
-            parsed = operand.parse(raw)
+            parsed = operand.parse(written.raw)
         except ValueError as error:
-            self.refuse(path, str(error))
+            self.refuse(written.path, str(error))
             return None
-        return Clause(text, name, parsed, fact.cost, unknown)
+        text = f"{label}: {_text(written.raw)}"
+        return Clause(text, fact, parsed, declared[0].cost, written.when_unknown)
 
 
 def _text(raw: object) -> str:

@@ -46,7 +46,8 @@ class Configured:
             ) from error
         if not isinstance(options, kind):
             raise Unavailable(f"The resource {name!r} is a {config.kind}, not a {kind.__name__}.")
-        return _with_secrets(options, name)
+        filled: T = _with_secrets(options, name)
+        return filled
 
     def settings(self, module: str, kind: type[T]) -> T:
         """Return the settings of a handler module; raises SettingsError."""
@@ -58,14 +59,13 @@ class Configured:
         return settings
 
 
-def _with_secrets(options: T, name: str) -> T:
-    assert attrs.has(type(options))
+def _with_secrets(options: Any, name: str) -> Any:  # an instance of an attrs class
     secrets: dict[str, object] = {}
     for field in attrs.fields(type(options)):
         reference = getattr(options, field.name)
         if spec_of(field).secret and reference is not None:
             secrets[field.name] = _read(reference, f"{field.name} of the resource {name!r}")
-    return attrs.evolve(options, **secrets)  # type: ignore[type-var]  # attrs.has does not narrow
+    return attrs.evolve(options, **secrets)
 
 
 def _read(reference: str, whose: str) -> str:

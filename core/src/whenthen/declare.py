@@ -59,7 +59,7 @@ def _check_name(_self: object, _field: object, name: str) -> None:
 
 
 def _check_class(_self: object, where: attrs.Attribute[Any], kind: type | None) -> None:
-    if kind is not None and not (isinstance(kind, type) and attrs.has(kind)):
+    if kind is not None and not attrs.has(kind):
         raise DeclarationError(
             f"{where.name} is {kind!r}, but must be a class decorated with attrs.frozen."
         )
@@ -70,8 +70,12 @@ def _check_callable(_self: object, where: attrs.Attribute[Any], value: object) -
         raise DeclarationError(f"{where.name} is {value!r}, but must be a function.")
 
 
-def _name() -> Any:  # a field specifier, like attrs.field
-    return field(validator=_check_name)
+def _positions(positions: Iterable[str]) -> frozenset[Position]:
+    return frozenset(map(Position, positions))
+
+
+def _texts(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(texts)
 
 
 FactNames = Callable[[Any], Iterable[str]]  # takes the action's own options
@@ -83,9 +87,10 @@ class Action:
 
     `summary` defaults to the first line of the options' docstring. `facts` are the names of facts
     that the action reads, or a function that returns them for given options. `prepare` is called
-    while the host's call is going on and returns, as JSON values, what the action needs beside facts
-    and options; a deferred action finds it in `run.prepared`. `time_limit` is how many seconds a run may take,
-    `fresh_for` how many seconds after the event a deferred action is still worth doing.
+    while the host's call is going on and returns, as JSON values, what the action needs beside
+    facts and options; a deferred action finds it in `run.prepared`. `time_limit` is how many
+    seconds a run may take, `fresh_for` how many seconds after the event a deferred action is still
+    worth doing.
     """
 
     name: str = field()
@@ -94,7 +99,7 @@ class Action:
     effect: Effect = field(kw_only=True, converter=Effect)
     summary: str = field(kw_only=True)
     positions: frozenset[Position] = field(
-        default=ALL_POSITIONS, converter=frozenset[Position], kw_only=True
+        default=ALL_POSITIONS, converter=_positions, kw_only=True
     )
     facts: Sequence[str] | FactNames = field(default=(), kw_only=True)
     prepare: Callable[[Run[Any]], Mapping[str, object]] | None = field(default=None, kw_only=True)
@@ -125,7 +130,7 @@ def _first_line(thing: object) -> str:
 class Resource:
     """A kind of named, reusable configuration that options refer to: a mail server, a gateway."""
 
-    name: str = _name()
+    name: str = field(validator=_check_name)
     options: type = field(validator=_check_class)
     summary: str = ""
 
@@ -140,7 +145,7 @@ class HandlerModule:
     `WHENTHEN_<MODULE>_<FIELD>`.
     """
 
-    name: str = _name()
+    name: str = field(validator=_check_name)
     summary: str
     actions: Sequence[Action] | Callable[[Any], Sequence[Action]]  # takes the settings class
     settings: type | None = field(default=None, validator=_check_class, kw_only=True)
@@ -176,7 +181,7 @@ class Fact:
     `cost` orders evaluation: 0 is at hand, 1 takes a query.
     """
 
-    name: str = _name()
+    name: str = field(validator=_check_name)
     type: type
     resolve: Callable[[Scope], object] = field(validator=_check_callable)
     summary: str = ""
@@ -197,7 +202,7 @@ class Sourced:
 class Condition:
     """A declared test over a fact; `operand` says which values a clause may have."""
 
-    name: str = _name()
+    name: str = field(validator=_check_name)
     fact: str
     operand: Operand = field()
     summary: str = ""
@@ -217,6 +222,6 @@ class EventType:
     masked in whatever is stored or leaves the host.
     """
 
-    name: str = _name()
+    name: str = field(validator=_check_name)
     summary: str = ""
-    secrets: frozenset[str] = field(default=frozenset(), converter=frozenset[str], kw_only=True)
+    secrets: frozenset[str] = field(default=frozenset(), converter=_texts, kw_only=True)

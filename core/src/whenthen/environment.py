@@ -43,10 +43,12 @@ class LiveEnvironment(_Base):
     facts: Facts
     empty_tags: list[str] = field(factory=list)
 
-    def fact(self, name: str) -> Any:
+    def fact(self, name: str) -> Any:  # as the fact's declaration says
+        """Return a fact, resolved now; raises Missing."""
         return self.facts.fact(name)
 
     def tag(self, tag: str) -> str:
+        """Return the text of a tag; note it if it has no value."""
         name = tag.removeprefix(FACT_PREFIX)
         if not tag.startswith(FACT_PREFIX):
             declared = self.configured.registry.tags.get(tag)
@@ -65,12 +67,14 @@ class StoredEnvironment(_Base):
     stored_facts: Mapping[str, object]
     stored_tags: Mapping[str, str]
 
-    def fact(self, name: str) -> Any:
+    def fact(self, name: str) -> Any:  # as the fact's declaration says, as JSON
+        """Return a fact as it was at the event; raises Missing."""
         if name not in self.stored_facts:
             raise Missing(f"{name} was not known at the event.")
         return self.stored_facts[name]
 
     def tag(self, tag: str) -> str:
+        """Return the text of a tag as it was at the event."""
         return self.stored_tags.get(tag, "")
 
 

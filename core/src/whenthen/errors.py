@@ -1,4 +1,4 @@
-"""One tree of errors: what happened, whose fault it is, and what to do next, under a stable code."""
+"""One tree of errors: what happened, whose fault it is, what to do next, under stable codes."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Any
 
 import attrs
 from attrs import Factory, frozen
@@ -98,7 +99,7 @@ class Event:
         return data
 
 
-def plain(value: object, secrets: frozenset[str] = frozenset()) -> object:
+def plain(value: Any, secrets: frozenset[str] = frozenset()) -> object:
     """Return `value` as JSON values; what has no JSON form is named by its type only."""
     match value:
         case None | bool() | int() | float():
@@ -117,6 +118,7 @@ def plain(value: object, secrets: frozenset[str] = frozenset()) -> object:
         case Sequence() | set() | frozenset():
             return [plain(item, secrets) for item in value]
         case _ if attrs.has(type(value)):
-            return plain(attrs.asdict(value, recurse=False), secrets)
+            members = {f.name: getattr(value, f.name) for f in attrs.fields(type(value))}
+            return plain(members, secrets)
         case _:
             return f"<{type(value).__name__}>"

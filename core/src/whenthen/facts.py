@@ -73,10 +73,10 @@ class Facts:
         try:
             if key:
                 return self._member(fact, key)
-            value = fact.resolve(self)
+            value: Any = fact.resolve(self)
         except Missing as missing:
             return missing
-        except Exception as error:  # a plugin's or the host's; its message may hold a secret
+        except Exception as error:  # noqa: BLE001  # its message may hold a secret
             return Missing(f"Resolving {name} raised {type(error).__name__}.")
         source = ""
         if isinstance(value, Sourced):

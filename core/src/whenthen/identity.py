@@ -60,7 +60,7 @@ class Token:
 
 @frozen
 class Enrolled:
-    """A token just enrolled. `detail` may hold secrets: the KEY URI, the list of one-time passwords."""
+    """A token just enrolled. `detail` may hold secrets: the KEY URI, the printed passwords."""
 
     token: Token
     detail: Mapping[str, object] = Factory(dict)

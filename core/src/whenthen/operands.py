@@ -125,7 +125,7 @@ class Number:
 
 @frozen
 class Text:
-    """A text, or a comparison: `"!= x"`, `"in a, b"`, `"contains x"`, `"matches x.*"`, and others."""
+    """A text, or a comparison: `"!= x"`, `"in a, b"`, `"contains x"`, `"matches x.*"`."""
 
     def parse(self, raw: object) -> Test:
         """Return the test for the comparison; a text that is no comparison means equality."""
@@ -153,17 +153,20 @@ class Time:
 
 def operand_for(kind: type) -> Operand | None:
     """Return the operand that compares facts of a type; None if they cannot be compared."""
-    return {
+    operands: dict[type, Operand] = {
         bool: Flag(), int: Number(), str: Text(), datetime: Time(), frozenset: Choices(),
         dict: Text(),
-    }.get(kind)  # fmt: skip
+    }  # fmt: skip
+    return operands.get(kind)
 
 
 # The one grammar of comparisons. A form is an operator, what follows it, and where it is allowed.
 
 _FORMS: Final = {
     "number": "a whole number, = != < <= > >= with a whole number, or in with a list: in 1, 2",
-    "text": "= != in contains matches with a text, < <= > >= with a whole number, or a form of time",
+    "text": (
+        "= != in contains matches with a text, < <= > >= with a whole number, or a form of time"
+    ),
     "time": (
         "before or after (or < <= > >=) with a time such as 2026-01-31T12:00+00:00 or {now}-5h, "
         "within 7d, older than 90d; the units are s m h d w y"

@@ -39,9 +39,8 @@ class OptionSpec:
         """Raise ValueError if `value`, already of the right type, is out of bounds."""
         if value is None:
             return
-        size = len(value) if isinstance(value, str | tuple | Mapping) else value
+        size: Any = len(value) if isinstance(value, str | tuple | Mapping) else value
         unit = " characters" if isinstance(value, str) else " entries" if size is not value else ""
-        assert isinstance(size, int | float) or (self.minimum is self.maximum is None)
         if self.minimum is not None and size < self.minimum:
             raise ValueError(f"expected at least {self.minimum:g}{unit}, got {size}")
         if self.maximum is not None and size > self.maximum:
@@ -99,7 +98,7 @@ def spec_of(field: attrs.Attribute[Any]) -> OptionSpec:
     return spec if isinstance(spec, OptionSpec) else OptionSpec()
 
 
-def walk(options: object, path: str = "") -> Iterator[tuple[str, OptionSpec, object]]:
+def walk(options: Any, path: str = "") -> Iterator[tuple[str, OptionSpec, object]]:
     """Yield path, declaration and value of every option, those of nested classes included."""
     for field in attrs.fields(type(options)):
         value, here = getattr(options, field.name), f"{path}.{field.name}" if path else field.name

@@ -38,7 +38,7 @@ def parse(cls: type[T], raw: object, path: str = "") -> T:
     """
     try:
         return _converter().structure(raw, cls)
-    except Exception as error:  # cattrs groups whatever the hooks below raised
+    except Exception as error:  # noqa: BLE001  # cattrs groups whatever the hooks raised
         raise Refused(_problems(error, path)) from None
 
 
@@ -55,17 +55,17 @@ def _converter() -> Converter:
 
     converter = cattrs.Converter(detailed_validation=True, forbid_extra_keys=True)
     register = converter.register_structure_hook_factory
-    register(lambda kind: attrs.has(kind), lambda kind: _class(kind, converter))
+    register(attrs.has, lambda kind: _class(kind, converter))
     register(_is_tagged, lambda kind: _tagged(kind, converter))
     register(
-        lambda kind: typing.get_origin(kind) is tuple,
+        lambda kind: _origin(kind) is tuple,
         lambda kind: _after(list, homogenous_tuple_structure_factory(kind, converter)),
     )
     register(
-        lambda kind: typing.get_origin(kind) is Mapping,
+        lambda kind: _origin(kind) is Mapping,
         lambda kind: _after(dict, mapping_structure_factory(kind, converter, dict)),
     )
-    register(lambda kind: typing.get_origin(kind) is Literal, _one_of)
+    register(lambda kind: _origin(kind) is Literal, _one_of)
     register(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _one_of)
     # By identity: a hook registered for a class would serve its subclasses too.
     for kind, hook in {
@@ -84,7 +84,7 @@ def _class(cls: type, converter: Converter) -> _Hook:
 
     attrs.resolve_types(cls, include_extras=False)
     fields = attrs.fields(cls)
-    build = make_dict_structure_fn(
+    build: _Hook = make_dict_structure_fn(
         cls,
         converter,
         **{
@@ -109,15 +109,19 @@ def _checked(converter: Converter, spec: OptionSpec, raw: object, kind: Any) -> 
 def _reference(raw: object) -> str:
     """Return a reference to a secret in its short form, `env:NAME` or `file:PATH`."""
     match raw:
-        case {"env": str(name)} if len(raw) == 1 and name:
+        case {"env": str(name), **others} if name and not others:
             return f"env:{name}"
-        case {"file": str(name)} if len(raw) == 1 and name:
+        case {"file": str(name), **others} if name and not others:
             return f"file:{name}"
         case _:
             raise ValueError(
                 "expected a reference to the secret, {env: NAME} or {file: PATH}; "
                 "secrets do not stand in a configuration"
             )
+
+
+def _origin(kind: Any) -> Any:  # typing's own forms have no types
+    return typing.get_origin(kind)
 
 
 def _is_tagged(kind: Any) -> bool:
@@ -186,8 +190,8 @@ def _time(raw: object, _: object) -> datetime:
     try:
         time = raw if isinstance(raw, datetime) else datetime.fromisoformat(str(raw))
     except ValueError:
-        time = datetime.min
-    if time.tzinfo is None:
+        time = None
+    if time is None or time.tzinfo is None:
         raise ValueError(f"expected a time such as 2026-01-31T12:00+00:00, got {raw!r}")
     return time
 

@@ -9,7 +9,7 @@ from attrs import Factory, frozen
 
 from whenthen.binding import Binding, Mode, OnError, ResourceConfig
 from whenthen.clauses import parse_conditions
-from whenthen.declare import Action, Effect, Resource
+from whenthen.declare import Action, Effect
 from whenthen.errors import Problem, Refused, Unavailable
 from whenthen.event import Position
 from whenthen.options import OptionSpec, walk
@@ -26,12 +26,15 @@ class NoOptions:
     """The options of an action that has none."""
 
 
+ALWAYS = Group(Junction.ALL, ())
+
+
 @frozen
 class Compiled:
     """A binding with everything looked up and parsed; `unavailable` says why it cannot run."""
 
     binding: Binding
-    conditions: Group = Group(Junction.ALL, ())
+    conditions: Group = ALWAYS
     action: Action | None = None
     options: Any = None  # of the action's options class
     tags: tuple[str, ...] = ()
@@ -183,7 +186,8 @@ def _wrong_resource(
     registry: Registry,
     resources: Mapping[str, ResourceConfig],
 ) -> Iterable[Problem]:
-    declared: Resource | None = spec.resource and registry.resource_kind(spec.resource)
+    assert spec.resource is not None
+    declared = registry.resource_kind(spec.resource)
     kind = declared.name if declared else "?"
     if value is None:
         return

@@ -93,7 +93,7 @@ class Plugins:
         try:
             implementations = self._implementations(plugin, load())
             registry = _with_declarations(self.registry, implementations)
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # it says so in its reason
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
             reason = _reason(error)
@@ -225,7 +225,7 @@ def _with_declarations(registry: Registry, implementations: Iterable[_Hook]) -> 
         table, kind = _DECLARING[hook]
         new[table] += _checked(hook, _call(implementation), kind)
     new["resources"] = [item for module in new["modules"] for item in module.resources]
-    tables = {
+    tables: dict[str, Any] = {
         table: _merged(getattr(registry, table), table, {item.name: item for item in items}, items)
         for table, items in new.items()
     }
@@ -242,7 +242,7 @@ def _checked(hook: str, declared: object, kind: type) -> Sequence[object]:
     for item in declared:
         if not isinstance(item, kind):
             raise PluginError(
-                f"{hook} returned {type(item).__name__} in its list, but must return {kind.__name__}"
+                f"{hook} returned {type(item).__name__} in its list, not {kind.__name__}"
             )
     return declared
 

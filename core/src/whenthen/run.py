@@ -91,7 +91,8 @@ class Run(Generic[O]):
     @property
     def options(self) -> O:
         """The options, with every template rendered as plain text."""
-        return _rendered(self.configured, self.render)
+        options: O = _rendered(self.configured, self.render)
+        return options
 
     def fact(self, name: str, default: object = None) -> Any:  # as the fact's declaration says
         """Return a fact, or `default` if it is unknown.

@@ -35,9 +35,10 @@ class HostServices:
         import svcs
 
         try:
-            return self._container.get_abstract(kind)
+            service: T = self._container.get_abstract(kind)
         except svcs.exceptions.ServiceNotFoundError:
             raise Missing(f"The host offers no {kind.__name__}.") from None
+        return service
 
     def __enter__(self) -> Self:
         return self

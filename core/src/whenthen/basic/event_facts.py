@@ -107,5 +107,7 @@ EVENT_FACTS = [
         "result.key_uri", str, _member("detail", "googleurl", "value"),
         "The KEY URI of the token just enrolled.", tag="googleurl_value", secret=True,
     ),
-    _at_hand("result.pin", str, _member("detail", "pin"), "The PIN just set.", tag="pin", secret=True),
+    _at_hand(
+        "result.pin", str, _member("detail", "pin"), "The PIN just set.", tag="pin", secret=True
+    ),
 ]  # fmt: skip

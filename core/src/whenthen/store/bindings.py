@@ -125,36 +125,35 @@ def _count_up(connection: sa.Connection) -> None:
 
 def _put_binding(connection: sa.Connection, binding: Binding, who: str, change: str) -> None:
     table, data = tables.binding, to_json(as_written(binding))
-    number = _next_version(connection, binding.name)
-    changed = connection.execute(
-        sa.update(table).where(table.c.name == binding.name).values(version=number, data=data)
-    )
-    if changed.rowcount == 0:
-        connection.execute(sa.insert(table).values(name=binding.name, version=number, data=data))
-        change = change or "created"
-    _add_version(connection, binding.name, number, who, change or "changed", data)
+    same = table.c.name == binding.name
+    created = connection.execute(sa.select(table.c.name).where(same)).scalar() is None
+    change = change or ("created" if created else "changed")
+    version = _add_version(connection, binding.name, who, change, data)
+    if created:
+        connection.execute(sa.insert(table).values(name=binding.name, version=version, data=data))
+    else:
+        connection.execute(sa.update(table).where(same).values(version=version, data=data))
 
 
 def _delete_binding(connection: sa.Connection, name: str, who: str) -> None:
     table = tables.binding
     connection.execute(sa.delete(table).where(table.c.name == name))
-    _add_version(connection, name, _next_version(connection, name), who, "deleted", None)
-
-
-def _next_version(connection: sa.Connection, name: str) -> int:
-    table = tables.binding_version
-    query = sa.select(sa.func.max(table.c.version)).where(table.c.name == name)
-    return (connection.execute(query).scalar() or 0) + 1
+    _add_version(connection, name, who, "deleted", None)
 
 
 def _add_version(
-    connection: sa.Connection, name: str, number: int, who: str, change: str, data: str | None
-) -> None:
+    connection: sa.Connection, name: str, who: str, change: str, data: str | None
+) -> int:
+    """Write the next version of a binding, and return its number."""
+    table = tables.binding_version
+    query = sa.select(sa.func.max(table.c.version)).where(table.c.name == name)
+    number = (connection.execute(query).scalar() or 0) + 1
     connection.execute(
-        sa.insert(tables.binding_version).values(
+        sa.insert(table).values(
             name=name, version=number, at=datetime.now(UTC), who=who, change=change, data=data
         )
     )
+    return number
 
 
 def _put_resource(connection: sa.Connection, resource: ResourceConfig) -> None:

@@ -1,0 +1,5 @@
+"""`python -m whenthen`."""
+
+from whenthen.cli import main
+
+main()
