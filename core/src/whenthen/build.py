@@ -13,6 +13,7 @@ from attrs import define
 from whenthen import settings as environment
 from whenthen.configured import Configured, settings_of
 from whenthen.engine import Engine
+from whenthen.firing import Ports
 from whenthen.freshness import FreshPlan
 from whenthen.hosts import Adapter, FunctionAdapter
 from whenthen.plugins import Plugins, load_plugins
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
         BindingStore,
         Database,
         DeliveryStore,
-        HostTransactions,
         RecordStore,
     )
 
@@ -102,6 +102,8 @@ def build(
         database_url=database_url, services=services, plugins=plugins, settings=settings,
         strict=strict,
     )  # fmt: skip
+    from whenthen.store import HostTransactions
+
     delivering = _executor(executor, parts.worker) if executor else None
     open_services = functools.partial(HostServices.of, parts.services)
     parts.plan.start()
@@ -114,12 +116,20 @@ def build(
 
     wake: Callable[[], None] = delivering.wake if delivering is not None else _nothing
     engine = Engine(
-        parts.registry, parts.configured, parts.plan,
-        _ObservedSink(parts.records, parts.plugins),
-        attrs.evolve(parts.deliveries, wake=wake),
-        _transactions(), open_services, adapter or FunctionAdapter(),
-        environment.bypassed(), budget, close,
-    )  # fmt: skip
+        Ports(
+            parts.registry,
+            parts.configured,
+            _ObservedSink(parts.records, parts.plugins),
+            attrs.evolve(parts.deliveries, wake=wake),
+            HostTransactions(),
+            environment.bypassed(),
+        ),
+        parts.plan,
+        open_services,
+        adapter or FunctionAdapter(),
+        budget,
+        close,
+    )
     if delivering is not None:
         delivering.start()
     return engine
@@ -170,12 +180,6 @@ def assemble(
 
 def _nothing() -> None:
     """Wake nobody: the workers are other processes, which look for themselves."""
-
-
-def _transactions() -> HostTransactions:
-    from whenthen.store import HostTransactions
-
-    return HostTransactions()
 
 
 def _executor(name: str, worker: Worker) -> Executor:
