@@ -77,8 +77,12 @@ class Plugin:
 
 @define
 class Plugins:
-    """The plugins that were found, and the registry of what the active ones declare."""
+    """The plugins that were found, and the registry of what the active ones declare.
 
+    `names` are those of all plugins; a handler module of such a name is for that plugin to declare.
+    """
+
+    names: frozenset[str] = frozenset()
     registry: Registry = Factory(Registry)
     found: list[Plugin] = Factory(list)
     _manager: pluggy.PluginManager = field(init=False, repr=False)
@@ -93,6 +97,8 @@ class Plugins:
         try:
             implementations = self._implementations(plugin, load())
             registry = _with_declarations(self.registry, implementations)
+            modules = tuple(name for name in registry.modules if name not in self.registry.modules)
+            self._refuse_taken(plugin, modules)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it says so in its reason
             if self._manager.has_plugin(plugin.name):
                 self._manager.unregister(name=plugin.name)
@@ -100,7 +106,6 @@ class Plugins:
             plugin = attrs.evolve(plugin, state=PluginState.QUARANTINED, reason=reason)
             log.warning("The plugin %s is quarantined: %s", plugin.culprit, reason)
         else:
-            modules = tuple(name for name in registry.modules if name not in self.registry.modules)
             plugin = attrs.evolve(plugin, modules=modules)
             self.registry = registry
         self.found.append(plugin)
@@ -132,6 +137,12 @@ class Plugins:
             for implementation in getattr(self._manager.hook, hook).get_hookimpls()
             if implementation.plugin is module
         ]
+
+    def _refuse_taken(self, plugin: Plugin, modules: Iterable[str]) -> None:
+        """Refuse handler modules that are named like another plugin: they are its own."""
+        taken = sorted((self.names - {plugin.name}).intersection(modules))
+        if taken:
+            raise PluginError(f"It declares modules named like other plugins: {', '.join(taken)}")
 
     def _observe(self, hook: str, **arguments: object) -> None:
         for implementation in getattr(self._manager.hook, hook).get_hookimpls():
@@ -166,9 +177,9 @@ def load_plugins(*, strict: bool = False, extra: Mapping[str, object] | None = N
     Raises:
         PluginError: a plugin is broken, and `strict` is set.
     """
-    plugins = Plugins()
     found = sorted(importlib.metadata.entry_points(group=GROUP), key=_basic_first)
     counts = Counter(entry_point.name for entry_point in found)
+    plugins = Plugins(frozenset(counts))
     for entry_point in found:
         load = functools.partial(_load, entry_point, counts[entry_point.name])
         plugins.add(_plugin_of(entry_point), load)
