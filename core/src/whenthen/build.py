@@ -17,17 +17,13 @@ from whenthen.firing import Ports
 from whenthen.freshness import FreshPlan
 from whenthen.hosts import Adapter, FunctionAdapter
 from whenthen.plugins import Plugins, load_plugins
-from whenthen.record import Record
 from whenthen.registry import Registry
 from whenthen.services import HostServices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import svcs
 
     from whenthen.delivery import Worker
-    from whenthen.protocols import RecordSink
     from whenthen.store import (
         BindingStore,
         Database,
@@ -119,9 +115,10 @@ def build(
         Ports(
             parts.registry,
             parts.configured,
-            _ObservedSink(parts.records, parts.plugins),
+            parts.records,
             attrs.evolve(parts.deliveries, wake=wake),
             HostTransactions(),
+            parts.plugins.observe,
             environment.bypassed(),
         ),
         parts.plan,
@@ -189,16 +186,3 @@ def _executor(name: str, worker: Worker) -> Executor:
         EXECUTORS, name, invoke_on_load=True, invoke_args=(worker,)
     )
     return cast("Executor", manager.driver)
-
-
-@attrs.frozen
-class _ObservedSink:
-    """Keeps records, and shows them to the plugins that observe."""
-
-    records: RecordSink
-    plugins: Plugins
-
-    def write(self, records: Sequence[Record]) -> None:
-        self.records.write(records)
-        for record in records:
-            self.plugins.observe(record)

@@ -6,7 +6,7 @@ Read `_Firing.one` for the way through a binding, and `_Firing.act` for what an 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import attrs
@@ -36,7 +36,7 @@ __all__ = ["Ports", "fire"]
 class Ports:
     """What the bindings of an event reach: declarations, configuration, and where things go.
 
-    `bypass` names what is passed over: bindings, positions, or "all".
+    `observe` is shown every record. `bypass` names what is passed over: bindings, positions, or "all".
     """
 
     registry: Registry
@@ -44,6 +44,7 @@ class Ports:
     sink: RecordSink
     outbox: Outbox
     transactions: Transactions
+    observe: Callable[[Record], None]
     bypass: frozenset[str] = frozenset()
 
 
@@ -64,7 +65,10 @@ def fire(
         for compiled in bindings:
             firing.one(compiled)
     finally:
-        ports.sink.write(firing.records)
+        # The record of a deferred action stands in the outbox's transaction already.
+        ports.sink.write([one for one in firing.records if not one.delivery])
+        for record in firing.records:
+            ports.observe(record)
     return firing.event
 
 
@@ -98,7 +102,7 @@ class _Firing:
                 )
             )
             if outcome.kind is OutcomeKind.DEFERRED:
-                return  # the outbox keeps the record, in the transaction of the delivery
+                return
             failed = outcome.kind in (OutcomeKind.FAILED, OutcomeKind.UNAVAILABLE)
             if failed and compiled.aborts:
                 outcome = attrs.evolve(outcome, kind=OutcomeKind.ABORTED)
@@ -172,14 +176,13 @@ class _Firing:
         facts, tags = snapshot(compiled, environment)
         outcome, delivery = Outcome(OutcomeKind.DEFERRED), new_id()
         binding = compiled.binding
-        self.ports.outbox.add(
-            NewDelivery(
-                delivery, binding.name, binding.handler, binding.action, binding.options,
-                self.event.masked(self._secrets()), facts, tags, found,
-            ),
-            self.record(compiled, outcome, findings, environment, delivery=delivery),
-            self.services,
+        new = NewDelivery(
+            delivery, binding.name, binding.handler, binding.action, binding.options,
+            self.event.masked(self._secrets()), facts, tags, found,
         )  # fmt: skip
+        record = self.record(compiled, outcome, findings, environment, delivery=delivery)
+        self.ports.outbox.add(new, record, self.services)
+        self.records.append(record)
         return outcome
 
     def record(

@@ -17,6 +17,7 @@ from whenthen.acting import guarded, perform
 from whenthen.configured import Configured
 from whenthen.delivery.policy import Policy
 from whenthen.environment import StoredEnvironment
+from whenthen.errors import Unavailable
 from whenthen.event import Event, new_id
 from whenthen.outcome import Outcome, OutcomeKind
 from whenthen.parsing import parse
@@ -82,14 +83,14 @@ class Worker:
 
     def _longest(self) -> float:
         """Return the greatest time limit of any action, which the lease has to cover."""
-        modules = self.configured.registry.modules.values()
-        fixed = [
-            action
-            for module in modules
-            if not callable(module.actions)
-            for action in module.actions
-        ]
-        return max((action.time_limit for action in fixed), default=60.0)
+        registry, longest = self.configured.registry, 0.0
+        for module in registry.modules.values():
+            try:
+                limits = [action.time_limit for action in registry.actions(module)]
+            except Unavailable:
+                continue
+            longest = max([longest, *limits])
+        return longest
 
     def _attempt(self, claimed: Claimed) -> None:
         started, clock = datetime.now(UTC), time.perf_counter()

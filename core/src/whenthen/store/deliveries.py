@@ -38,7 +38,7 @@ class DeliveryStore:
 
     def add(self, delivery: NewDelivery, record: Record, services: Services) -> None:
         """Write a delivery and its record, in the host's transaction if it offers one."""
-        connection = host_connection(services)
+        connection = host_connection(services, self.database.engine.url)
         if connection is None:
             with self.database.writing() as own:
                 _insert(own, delivery, record)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TypeVar
 
 import sqlalchemy as sa
@@ -17,10 +18,20 @@ __all__ = ["HostTransactions", "host_connection"]
 T = TypeVar("T")
 
 
-def host_connection(services: Services) -> sa.Connection | None:
-    """Return the connection of the host's transaction, or None if it offers none."""
+def host_connection(services: Services, ours: sa.URL) -> sa.Connection | None:
+    """Return the connection of the host's transaction, if it offers one to our database."""
     session = _offered(services, Session)
-    return session.connection() if session is not None else _offered(services, sa.Connection)
+    connection = session.connection() if session else _offered(services, sa.Connection)
+    if connection is None or _place(connection.engine.url) != _place(ours):
+        return None
+    return connection
+
+
+def _place(url: sa.URL) -> tuple[object, ...]:
+    """Return where a database is, however its URL is written."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        return ("sqlite", str(Path(url.database).resolve()))
+    return (url.get_backend_name(), url.host, url.port, url.database)
 
 
 def _offered(services: Services, kind: type[T]) -> T | None:
