@@ -15,6 +15,8 @@ from attrs import frozen
 
 __all__ = ["Site"]
 
+WHEEL = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
 
 @frozen
 class Site:
@@ -40,7 +42,9 @@ class Site:
         """Uninstall a distribution."""
         self._uv("uninstall", "--target", str(self.folder), module.replace("_", "-"))
 
-    def whenthen(self, *arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    def whenthen(
+        self, *arguments: str, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command line where the distributions are installed."""
         return self.run("-m", "whenthen", *arguments, cwd=cwd)
 
@@ -74,7 +78,7 @@ class Site:
         files = {
             f"{module}.py": source,
             f"{name}.dist-info/METADATA": "\n".join(metadata) + "\n",
-            f"{name}.dist-info/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+            f"{name}.dist-info/WHEEL": WHEEL,
             f"{name}.dist-info/entry_points.txt": f"[whenthen.plugins]\n{entry}\n",
         }
         record = "".join(f"{path},,\n" for path in [*files, f"{name}.dist-info/RECORD"])

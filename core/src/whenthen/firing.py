@@ -36,7 +36,8 @@ __all__ = ["Ports", "fire"]
 class Ports:
     """What the bindings of an event reach: declarations, configuration, and where things go.
 
-    `observe` is shown every record. `bypass` names what is passed over: bindings, positions, or "all".
+    `observe` is shown every record. `bypass` names what is passed over: bindings, positions, or
+    "all".
     """
 
     registry: Registry
