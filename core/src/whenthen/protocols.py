@@ -147,6 +147,9 @@ class Deliveries(Protocol):
     def claim(self, worker: str, *, most: int, lease: float) -> Sequence[Claimed]:
         """Take deliveries that are due, for `lease` seconds."""
 
+    def renew(self, worker: str, *, lease: float) -> None:
+        """Extend the lease of all that a worker has in hand to `lease` seconds from now."""
+
     def finish(
         self,
         claimed: Claimed,

@@ -98,6 +98,7 @@ def worker_command(once: bool) -> None:
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with opened() as parts:
         worker = parts.worker
         if once:

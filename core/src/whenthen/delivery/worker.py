@@ -7,8 +7,8 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 
 from attrs import Factory, define, field
@@ -17,7 +17,6 @@ from whenthen.acting import guarded, perform
 from whenthen.configured import Configured
 from whenthen.delivery.policy import Policy
 from whenthen.environment import StoredEnvironment
-from whenthen.errors import Unavailable
 from whenthen.event import Event, new_id
 from whenthen.outcome import Outcome, OutcomeKind
 from whenthen.parsing import parse
@@ -28,7 +27,6 @@ from whenthen.run import Delivery, Run, Services
 __all__ = ["Worker"]
 
 log = logging.getLogger("whenthen.delivery")
-_GRACE_SECONDS = 30.0
 _BATCH = 10
 
 
@@ -45,6 +43,7 @@ class Worker:
     open_services: Callable[[], AbstractContextManager[Services]]
     policy: Policy = Factory(Policy)
     poll_seconds: float = 0.5
+    lease_seconds: float = 30.0
     name: str = Factory(_name)
     _wake: threading.Event = field(factory=threading.Event)
     _stopping: bool = False
@@ -75,22 +74,36 @@ class Worker:
 
     def deliver(self) -> int:
         """Deliver what is due now; return how many attempts were made."""
-        lease = _GRACE_SECONDS + _BATCH * self._longest()
-        batch = self.deliveries.claim(self.name, most=_BATCH, lease=lease)
-        for claimed in batch:
-            self._attempt(claimed)
+        batch = self.deliveries.claim(self.name, most=_BATCH, lease=self.lease_seconds)
+        if batch:
+            with self._holding():
+                for claimed in batch:
+                    self._attempt(claimed)
         return len(batch)
 
-    def _longest(self) -> float:
-        """Return the greatest time limit of any action, which the lease has to cover."""
-        registry, longest = self.configured.registry, 0.0
-        for module in registry.modules.values():
-            try:
-                limits = [action.time_limit for action in registry.actions(module)]
-            except Unavailable:
-                continue
-            longest = max([longest, *limits])
-        return longest
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
+        """Renew the lease of what is in hand, for as long as the context lasts.
+
+        So a lease can be short, and what a dead worker had is soon another's, however long an
+        action may take.
+        """
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(self.lease_seconds / 3):
+                try:
+                    self.deliveries.renew(self.name, lease=self.lease_seconds)
+                except Exception as error:  # noqa: BLE001  # the next beat tries again
+                    log.warning("The lease could not be renewed: %s", type(error).__name__)
+
+        beat = threading.Thread(target=renew, name="whenthen-heartbeat", daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beat.join()
 
     def _attempt(self, claimed: Claimed) -> None:
         started, clock = datetime.now(UTC), time.perf_counter()

@@ -80,6 +80,13 @@ class DeliveryStore:
             rows = connection.execute(sa.select(_delivery).where(mine)).all()
         return [_claimed(row) for row in rows]
 
+    def renew(self, worker: str, *, lease: float) -> None:
+        """Extend the lease of all that a worker has in hand to `lease` seconds from now."""
+        held = (_delivery.c.worker == worker) & (_delivery.c.state == DeliveryState.RUNNING)
+        due = datetime.now(UTC) + timedelta(seconds=lease)
+        with self.database.writing() as connection:
+            connection.execute(sa.update(_delivery).where(held).values(due=due))
+
     def finish(
         self,
         claimed: Claimed,
