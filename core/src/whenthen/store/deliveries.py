@@ -58,7 +58,7 @@ class DeliveryStore:
             sa.select(_delivery.c.id)
             .where(_delivery.c.state.in_([DeliveryState.WAITING, DeliveryState.RUNNING]))
             .where(_delivery.c.due <= now)
-            .order_by(_delivery.c.due)
+            .order_by(_delivery.c.due, _delivery.c.created)
             .limit(most)
             .with_for_update(skip_locked=True)
         )
@@ -77,7 +77,9 @@ class DeliveryStore:
                     attempts=_delivery.c.attempts + 1,
                 )
             )
-            rows = connection.execute(sa.select(_delivery).where(mine)).all()
+            rows = connection.execute(
+                sa.select(_delivery).where(mine).order_by(_delivery.c.created)
+            ).all()
         return [_claimed(row) for row in rows]
 
     def renew(self, worker: str, *, lease: float) -> None:
