@@ -5,7 +5,6 @@ Read `Engine.event` for the way through a call; what happens to each binding sta
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
@@ -97,6 +96,8 @@ class Engine:
     def _async(
         self, event_type: str, adapter: Adapter, function: Callable[..., Awaitable[Any]]
     ) -> Any:
+        import asyncio  # an asynchronous host has it already; others are spared its 30 ms
+
         async def call(*args: Any, **kwargs: Any) -> Any:
             places = self.current.plan.places.get(event_type)
             if places is None or acting.get():

@@ -26,7 +26,7 @@ class Failure(Exception):
     keeps: ClassVar[bool] = False
 
 
-class BadRequest(Failure):
+class BadRequest(Failure, ValueError):
     """A parameter is missing or wrong."""
 
     status = 400
