@@ -72,7 +72,7 @@ def read(text: str) -> Configuration:
     ]
     parsed: dict[str, dict[str, Any]] = {}
     for section, kind in _SECTIONS.items():
-        parsed[section], found = _section(section, kind, raw.get(section) or [])
+        parsed[section], found = _section(section, kind, raw.get(section))
         problems += found
     if problems:
         raise Refused(problems)
@@ -80,6 +80,8 @@ def read(text: str) -> Configuration:
 
 
 def _section(section: str, kind: type[T], raw: object) -> tuple[dict[str, T], list[Problem]]:
+    if raw is None:
+        return {}, []
     if not isinstance(raw, list):
         return {}, [Problem(section, f"expected a list, got {type(raw).__name__}")]
     things: dict[str, T] = {}

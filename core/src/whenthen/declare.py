@@ -95,7 +95,7 @@ class Action:
 
     name: str = field()
     run: Callable[[Run[Any]], Outcome] = field(validator=_check_callable)
-    options: type | None = field(default=None, validator=_check_class, kw_only=True)
+    options: type | None = field(default=None, validator=_check_class)
     effect: Effect = field(kw_only=True, converter=Effect)
     summary: str = field(kw_only=True)
     positions: frozenset[Position] = field(

@@ -63,7 +63,10 @@ class Facts:
     def shown(self, name: str, value: object) -> str:
         """Return a value of the fact `name` as text, masked if the fact is secret."""
         declared = self._registry.fact(name)
-        return MASK if declared and declared[0].secret else text_of(value)
+        if declared and declared[0].secret:
+            return MASK
+        # Material for other facts, such as the user's tokens, may hold anything.
+        return f"{len(value)} entries" if isinstance(value, tuple) else text_of(value)
 
     def _find(self, name: str) -> Known | Missing:
         declared = self._registry.fact(name)
@@ -76,7 +79,7 @@ class Facts:
             value: Any = fact.resolve(self)
         except Missing as missing:
             return missing
-        except Exception as error:  # noqa: BLE001  # its message may hold a secret
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # its message may hold a secret
             return Missing(f"Resolving {name} raised {type(error).__name__}.")
         source = ""
         if isinstance(value, Sourced):

@@ -234,7 +234,10 @@ def _duration(text: str) -> timedelta:
     match = re.fullmatch(r"(\d{1,9})\s*([smhdwy])", text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration")
-    return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    try:
+        return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise ValueError(f"{text!r} is too long a duration") from None
 
 
 def _moment(text: str) -> datetime | timedelta:

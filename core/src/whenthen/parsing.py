@@ -6,6 +6,7 @@ Nothing is guessed: `"false"` is not `True`, `1` is not `"1"`, an unknown key is
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import types
 import typing
@@ -67,12 +68,18 @@ def _converter() -> Converter:
     )
     register(lambda kind: _origin(kind) is Literal, _one_of)
     register(lambda kind: isinstance(kind, type) and issubclass(kind, Enum), _one_of)
+    # Over cattrs's own hooks for these classes, which coerce; they serve subclasses (StrEnum) too.
+    for scalar in (int, str, bool):
+        converter.register_structure_hook(scalar, _scalar)
+    converter.register_structure_hook(float, _number)
     # By identity: a hook registered for a class would serve its subclasses too.
-    for kind, hook in {
-        int: _expect, str: _expect, bool: _expect, float: _number, datetime: _time, object: _as_is,
-    }.items():  # fmt: skip
+    for kind, hook in {datetime: _time, object: _as_is}.items():
         converter.register_structure_hook_func(functools.partial(operator.is_, kind), hook)
     return converter
+
+
+def _scalar(raw: object, kind: Any) -> object:
+    return _one_of(kind)(raw, kind) if issubclass(kind, Enum) else _expect(raw, kind)
 
 
 def _as_is(raw: object, _: object) -> object:
@@ -181,7 +188,7 @@ def _described(raw: object) -> str:
 
 
 def _number(raw: object, _: object) -> float:
-    if type(raw) not in (int, float):
+    if type(raw) not in (int, float) or not math.isfinite(typing.cast("float", raw)):
         raise ValueError(f"expected a number, got {_described(raw)}")
     return float(typing.cast("float", raw))
 
@@ -223,7 +230,8 @@ def _problems(error: BaseException, path: str) -> Iterator[Problem]:
 
 
 def _at(path: str, note: Any) -> str:
-    index = getattr(note, "index", None)
-    if index is None:
+    # Both kinds of note are texts, and every text has a method `index`.
+    if hasattr(note, "name"):
         return join(path, note.name)
+    index = note.index
     return f"{path}[{index}]" if isinstance(index, int) else join(path, str(index))

@@ -23,7 +23,7 @@ from attrs import Factory, define, field, frozen
 
 from whenthen import hookspecs
 from whenthen.declare import API_VERSION, Condition, EventType, Fact, HandlerModule
-from whenthen.errors import PluginError, Unavailable, WhenthenError
+from whenthen.errors import PluginError, SettingsError, Unavailable, WhenthenError
 from whenthen.registry import Registry
 
 if TYPE_CHECKING:
@@ -157,7 +157,10 @@ class Plugins:
             try:
                 self.registry.actions(self.registry.modules[name])
             except Unavailable as error:
-                return attrs.evolve(plugin, state=PluginState.UNAVAILABLE, reason=error.sentence)
+                # What nobody has set up yet is no fault; what was set up and is gone is one.
+                unset = isinstance(error.__cause__, SettingsError)
+                state = plugin.state if unset else PluginState.UNAVAILABLE
+                return attrs.evolve(plugin, state=state, reason=error.sentence)
         return plugin
 
     def _why_absent(self, module: str) -> str:

@@ -6,6 +6,7 @@ A tag is the name that a fact declares (`{serial}`), or any fact by its own name
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -18,6 +19,7 @@ FACT_PREFIX: Final = "fact:"
 
 class _Template(string.Template):
     delimiter = "{"
+    flags = re.NOFLAG  # the base class would ignore case, and `{User}` is text
     # The base class asks for all four groups; the three that can never match are not ours.
     pattern = r"""
         \{(?P<braced>[a-z][a-z0-9_]*|fact:[a-z][A-Za-z0-9_.-]*)\}

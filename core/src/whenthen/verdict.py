@@ -125,7 +125,7 @@ def _clause(clause: Clause, facts: Facts) -> Finding:
     shown = facts.shown(clause.fact, found.value)
     try:
         met = clause.test(found.value, facts.event.time)
-    except Exception as error:  # noqa: BLE001  # ValueError by contract, else a plugin's bug
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # ValueError by contract, else a plugin's bug
         reason = f"The value cannot be compared ({type(error).__name__})."
         return Finding(clause.text, Verdict.UNKNOWN, clause.fact, shown, found.source, reason)
     verdict = Verdict.MET if met else Verdict.UNMET
