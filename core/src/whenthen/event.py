@@ -118,7 +118,7 @@ def plain(value: Any, secrets: frozenset[str] = frozenset()) -> object:
         case Sequence() | set() | frozenset():
             return [plain(item, secrets) for item in value]
         case _ if attrs.has(type(value)):
-            members = {f.name: getattr(value, f.name) for f in attrs.fields(type(value))}
-            return plain(members, secrets)
+            # The names of an event's own members are no parameters.
+            return {f.name: plain(getattr(value, f.name), secrets) for f in attrs.fields(type(value))}
         case _:
             return f"<{type(value).__name__}>"

@@ -41,7 +41,7 @@ def load_yaml(text: str) -> Any:  # JSON values
     except MarkedYAMLError as error:
         said = " ".join(filter(None, (error.context, error.problem)))
         raise Refused([Problem(_place(error), f"is not YAML: {said}")]) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
         raise Refused([Problem("", f"The file is refused: {error}")]) from None
 
 

@@ -15,7 +15,7 @@ from whenthen.record import Finding, Record
 
 __all__ = ["deliveries_command", "records_command", "worker_command"]
 
-_last = click.option("--last", default=20, show_default=True, help="How many, the newest first.")
+_last = click.option("--last", default=20, type=click.IntRange(min=1), show_default=True, help="How many, the newest first.")
 
 
 @click.command("records")
@@ -55,7 +55,7 @@ def _findings(findings: Sequence[Finding], indent: str) -> None:
     for finding in findings:
         verdict = finding.verdict or "not looked at"
         seen = f"{finding.fact} is {finding.value or 'empty'}" if finding.fact else ""
-        why = finding.reason or ", from ".join(filter(None, (seen, finding.source)))
+        why = finding.reason or "; ".join(filter(None, (seen, finding.source)))
         click.echo(f"{indent}{verdict:<13} {finding.clause}{f'   ({why})' if why else ''}")
         _findings(finding.children, indent + "    ")
 

@@ -65,6 +65,7 @@ class BindingStore:
     ) -> None:
         """Write and delete bindings and resources; `change` overrides what the history says."""
         with self.database.writing() as connection:
+            _count_up(connection)  # first: its row's lock makes changes wait for each other
             for thing in put:
                 if isinstance(thing, Binding):
                     _put_binding(connection, thing, who, change)
@@ -76,7 +77,6 @@ class BindingStore:
                 else:
                     table = tables.resource
                     connection.execute(sa.delete(table).where(table.c.name == thing.name))
-            _count_up(connection)
 
     def get(self, name: str) -> Binding:
         """Return a binding; raises NotFound."""

@@ -1,7 +1,7 @@
 """The reference host of whenthen: users, realms, HOTP and TOTP tokens and a small HTTP API.
 
 Importing this package loads nothing beyond `whenthen`. A host is opened with
-`whenthen_otpserver.host.Host` and served by `whenthen_otpserver.app.create_app`.
+`whenthen_otpserver.host.open_host` and served by `whenthen_otpserver.app.create_app`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ EVENT_TYPES = (
         "A token is enrolled.",
         secrets=frozenset({"pin", *_ENROLLED}),
     ),
-    EventType("token_assign", "A token is assigned to a user.", secrets=frozenset({"pin"})),
+    EventType("token_assign", "A token is assigned to a user."),
     EventType("token_unassign", "A token is taken from its owner."),
     EventType("token_enable", "A token is enabled."),
     EventType("token_disable", "A token is disabled."),
@@ -51,7 +51,7 @@ EVENT_TYPES = (
     EventType(
         "validate_check",
         "Somebody authenticates with a PIN and a one-time password, or answers a challenge.",
-        secrets=frozenset({"pass"}),
+        secrets=frozenset({"pass", "otp"}),
     ),
     EventType("user_add", "A user is added.", secrets=frozenset({"password"})),
     EventType("user_update", "A user is changed.", secrets=frozenset({"password"})),
@@ -72,4 +72,3 @@ def whenthen_services(registry: svcs.Registry) -> None:
     from whenthen_otpserver.services import register
 
     register(registry)
-

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
+from sqlalchemy.orm import Session
 
 from whenthen.errors import StoreError
 from whenthen_otpserver.errors import Unreachable
 
-__all__ = ["VERSION_TABLE", "explained", "open_engine"]
+__all__ = ["VERSION_TABLE", "explained", "open_engine", "rows_changed"]
 
 SCHEMA = "0001"
 """The newest migration; a database that has it needs no Alembic at start."""
@@ -51,6 +52,11 @@ def explained() -> Iterator[None]:
         yield
     except sa.exc.OperationalError as error:
         raise Unreachable("The database does not answer, or is locked. Try again later.") from error
+
+
+def rows_changed(session: Session, statement: sa.Update | sa.Delete) -> int:
+    """Execute a statement, and return how many rows it met."""
+    return cast("sa.CursorResult[Any]", session.execute(statement)).rowcount
 
 
 def _create(url: sa.URL) -> sa.Engine:

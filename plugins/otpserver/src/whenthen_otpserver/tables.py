@@ -40,7 +40,7 @@ __all__ = [
 metadata = MetaData()
 _Id = BigInteger().with_variant(Integer, "sqlite")
 # MariaDB's default collation takes "Anna" and "anna" for the same name.
-_BINARY = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+_BINARY: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 _BINARY |= {name.replace("mysql", "mariadb"): value for name, value in _BINARY.items()}
 
 
