@@ -48,9 +48,9 @@ def test_an_example_in_python_runs(block: str, tmp_path: Path) -> None:
 def test_a_file_in_yaml_is_accepted(
     block: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    script = tmp_path / "alarm"
-    script.write_text("#!/bin/sh\n")
-    script.chmod(0o700)
+    for name in re.findall(r"handler: scripthandler\n +action: (\S+)", block):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o700)
     monkeypatch.setenv("WHENTHEN_SCRIPTHANDLER_DIRECTORY", str(tmp_path))
     if block.startswith("conditions:"):
         # A page may show the clauses alone; any binding can carry them.
