@@ -119,6 +119,8 @@ def plain(value: Any, secrets: frozenset[str] = frozenset()) -> object:
             return [plain(item, secrets) for item in value]
         case _ if attrs.has(type(value)):
             # The names of an event's own members are no parameters.
-            return {f.name: plain(getattr(value, f.name), secrets) for f in attrs.fields(type(value))}
+            return {
+                f.name: plain(getattr(value, f.name), secrets) for f in attrs.fields(type(value))
+            }
         case _:
             return f"<{type(value).__name__}>"

@@ -132,8 +132,14 @@ def _origin(kind: Any) -> Any:  # typing's own forms have no types
 
 
 def _is_tagged(kind: Any) -> bool:
-    members = typing.get_args(kind)
-    return _is_union(kind) and all(map(attrs.has, members))
+    members = _members(kind)
+    return len(members) > 1 and all(map(attrs.has, members))
+
+
+def _members(kind: Any) -> list[type]:
+    """Return what a union is made of, beside None."""
+    members = typing.get_args(kind) if _is_union(kind) else ()
+    return [member for member in members if member is not type(None)]
 
 
 def _is_union(kind: Any) -> bool:
@@ -141,15 +147,18 @@ def _is_union(kind: Any) -> bool:
 
 
 def _tagged(kind: Any, converter: Converter) -> _Hook:
-    classes = {tag_of(member): member for member in typing.get_args(kind)}
+    classes = {tag_of(member): member for member in _members(kind)}
+    may_be_none = type(None) in typing.get_args(kind)
 
-    def choose(raw: Mapping[str, object], _: object) -> object:
-        tag = raw.get("kind")
+    def choose(raw: Any, _: object) -> object:
+        if raw is None and may_be_none:
+            return None
+        tag = _expect(raw, dict).get("kind")
         if not isinstance(tag, str) or tag not in classes:
             raise ValueError(f"expected `kind` to be one of {', '.join(classes)}, got {tag!r}")
         return converter.structure(raw, classes[tag])
 
-    return _after(dict, choose)
+    return choose
 
 
 def tag_of(cls: type) -> str:
@@ -175,7 +184,7 @@ def _one_of(kind: Any) -> _Hook:
     return structure
 
 
-def _expect(raw: object, expected: type) -> object:
+def _expect(raw: Any, expected: type) -> Any:  # an instance of the type that was expected
     if type(raw) is not expected and not (expected is list and type(raw) is tuple):
         raise ValueError(f"expected {_WORDS[expected]}, got {_described(raw)}")
     return raw

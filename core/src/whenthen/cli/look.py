@@ -15,7 +15,13 @@ from whenthen.record import Finding, Record
 
 __all__ = ["deliveries_command", "records_command", "worker_command"]
 
-_last = click.option("--last", default=20, type=click.IntRange(min=1), show_default=True, help="How many, the newest first.")
+_last = click.option(
+    "--last",
+    default=20,
+    type=click.IntRange(min=1),
+    show_default=True,
+    help="How many, the newest first.",
+)
 
 
 @click.command("records")

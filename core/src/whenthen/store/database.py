@@ -65,15 +65,15 @@ def _explained() -> Iterator[None]:
     """Raise what SQLAlchemy raises as an error that says what to do."""
     try:
         yield
-    except sa.exc.ArgumentError as error:
-        raise StoreError(
-            "The database URL is not understood; expected one such as sqlite:///whenthen.db "
-            "or postgresql+psycopg://user@host/name."
-        ) from error
     except (sa.exc.NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"The database's driver is missing ({error}). Install whenthen[postgresql] or "
             "whenthen[mariadb]."
+        ) from error
+    except sa.exc.ArgumentError as error:  # NoSuchModuleError is one, so it stands above
+        raise StoreError(
+            "The database URL is not understood; expected one such as sqlite:///whenthen.db "
+            "or postgresql+psycopg://user@host/name."
         ) from error
     except sa.exc.OperationalError as error:
         raise StoreError(

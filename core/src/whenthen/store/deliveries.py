@@ -99,12 +99,17 @@ class DeliveryStore:
         due: datetime | None = None,
     ) -> bool:
         """Note an attempt and the delivery's new state; False if the lease had been lost."""
+        values: dict[str, object] = {
+            "state": state, "due": due or datetime.now(UTC), "worker": "", "detail": attempt.detail,
+        }  # fmt: skip
+        if state is DeliveryState.DONE:
+            values["payload"] = "{}"  # a mail's text may hold a code; nobody needs it any more
         with self.database.writing() as connection:
             changed = connection.execute(
                 sa.update(_delivery)
                 .where(_delivery.c.id == claimed.new.id, _delivery.c.worker == worker)
                 .where(_delivery.c.attempts == claimed.attempt)
-                .values(state=state, due=due or datetime.now(UTC), worker="", detail=attempt.detail)
+                .values(values)
             )
             connection.execute(
                 sa.insert(tables.attempt).values(delivery=claimed.new.id, **attrs.asdict(attempt))

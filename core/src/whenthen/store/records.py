@@ -112,9 +112,6 @@ class RecordStore:
         try:
             with self.database.writing() as connection:
                 connection.execute(sa.insert(tables.record), rows)
-        except (StoreError, sa.exc.InterfaceError, sa.exc.InternalError) as error:
-            log.warning("%d records wait: %s", len(rows), type(error).__name__)
-            return False
         except (sa.exc.DataError, sa.exc.IntegrityError, ValueError) as error:
             # One that can never be written must not keep back the others, nor end the thread.
             if len(rows) == 1:
@@ -122,6 +119,9 @@ class RecordStore:
                 return True
             rows[:] = [row for row in rows if not self._written([row])]
             return not rows
+        except (StoreError, sa.exc.SQLAlchemyError) as error:
+            log.warning("%d records wait: %s", len(rows), type(error).__name__)
+            return False
         return True
 
 
