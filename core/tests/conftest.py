@@ -42,9 +42,9 @@ EVENT_TYPES = ("op", "other", "token_init")
 @pytest.fixture(autouse=True)
 def only_the_core(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out whatever other plugins happen to be installed, and settings of the caller's."""
-    real = importlib.metadata.entry_points
+    real: Any = importlib.metadata.entry_points
 
-    def entry_points(**chosen: Any) -> Any:
+    def entry_points(**chosen: str) -> Any:
         found = real(**chosen)
         if chosen.get("group") != "whenthen.plugins":
             return found

@@ -57,9 +57,11 @@ A1, B1, G1, F1 = ({"serial": serial} for serial in ("A1", "B1", "G1", "F1"))
         ({"user_token_number": 1}, [{"user": ANN}, A1], [{"user": BOB}], [{}, F1]),
         ({"user_token_number": 0}, [{"user": NOBODY}], [{"user": ANN}], [{}]),
         ({"user_token_number": ">= 2"}, [{"user": BOB}], [{"user": ANN}], [{}]),
-        ({"user_token_number": {"count": 1, "type": ["totp"]}}, [{"user": BOB}], [{"user": ANN}], [{}]),
+        ({"user_token_number": {"count": 1, "type": ["totp"]}},
+         [{"user": BOB}], [{"user": ANN}], [{}]),
         ({"user_token_number": {"count": "= 1", "active": True}}, [{"user": BOB}], [], [{}]),
-        ({"user_token_number": {"count": 1, "realm": ["r1"]}}, [{"user": BOB}, {"user": ANN}], [], [{}]),
+        ({"user_token_number": {"count": 1, "realm": ["r1"]}},
+         [{"user": BOB}, {"user": ANN}], [], [{}]),
         ({"serial": "A"}, [A1, {"user": ANN}, {"serial": "Anone"}], [B1], [{}, {"user": BOB}]),
         ({"tokentype": ["hotp", "sms"]}, [A1, G1, {"user": ANN}], [B1],
          [{}, {"serial": "none"}, {"user": BOB}, {"user": NOBODY}]),
@@ -210,7 +212,7 @@ def test_every_error_of_a_tree_at_once(registry: Registry) -> None:
 def test_any_fact_can_be_compared(registry: Registry, host: World, new_event: NewEvent) -> None:
     host.add("I1", info={"vendor": "acme", "last_sync": "2020-01-01T00:00+00:00"})
     event = new_event(serial="I1")
-    for clause, verdict in (
+    table: list[tuple[dict[str, object], Verdict]] = [
         ({"token.failcount": "< 3"}, Verdict.MET),
         ({"token.failcount": 3}, Verdict.UNMET),
         ({"token.info.vendor": "in acme, other"}, Verdict.MET),
@@ -219,7 +221,8 @@ def test_any_fact_can_be_compared(registry: Registry, host: World, new_event: Ne
         ({"token.info.absent": "x"}, Verdict.UNKNOWN),
         ({"token.enabled": True}, Verdict.MET),
         ({"event.time": "within 1h"}, Verdict.MET),
-    ):
+    ]
+    for clause, verdict in table:
         assert look(registry, host, [{"fact": clause}], event).verdict is verdict, clause
 
 
@@ -229,14 +232,14 @@ def test_any_fact_can_be_compared(registry: Registry, host: World, new_event: Ne
 def test_when_unknown(
     says: str | None, verdict: Verdict, registry: Registry, host: World, new_event: NewEvent
 ) -> None:
-    clause: dict[str, object] = {"realm": "sales"} | ({"when_unknown": says} if says else {})
+    clause: dict[str, Any] = {"realm": "sales"} | ({"when_unknown": says} if says else {})
     found = look(registry, host, [clause], new_event())
     assert found.verdict is verdict
     assert found.children[0].reason  # what was missing is told all the same
     if says:  # it decides only what is unknown
         assert look(registry, host, [clause], new_event(user=ANN)).verdict is Verdict.MET
         assert look(registry, host, [clause], new_event(user=BOB)).verdict is Verdict.UNMET
-        group = {"any": [{"realm": "sales"}], "when_unknown": says}
+        group: dict[str, object] = {"any": [{"realm": "sales"}], "when_unknown": says}
         assert look(registry, host, [group], new_event()).verdict is verdict
 
 

@@ -39,7 +39,7 @@ class Send:
 
 ACTIONS = [
     Action("act", lambda _: Outcome.done(), options=Send, effect=Effect.EXTERNAL),
-    Action("bare", lambda _: Outcome.done(), effect=Effect.OBSERVE, positions=["post"]),  # type: ignore[arg-type]  # converted
+    Action("bare", lambda _: Outcome.done(), effect=Effect.OBSERVE, positions=["post"]),
 ]
 GOOD = """
 resources:
@@ -247,7 +247,8 @@ names = st.from_regex(r"[a-z0-9][a-z0-9_.-]{0,20}", fullmatch=True)
 texts = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=40
 ) | st.sampled_from(["true", "null", "1", "1e3", "0x1", "yes", "~", "2026-01-01", "a: b", "# x",
-                     " x ", "x\n\ny\n", "-", "&a", "*a", "!t", "<<", "=", "'", '"', ""])  # fmt: skip
+                     " x ", "x\n\ny\n",
+                     "-", "&a", "*a", "!t", "<<", "=", "'", '"', ""])  # fmt: skip
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | texts
     | st.floats(allow_nan=False, allow_infinity=False),

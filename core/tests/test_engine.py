@@ -64,6 +64,14 @@ def raising(error: BaseException) -> Callable[[Run[Any]], Outcome]:
     return run
 
 
+def noting_runs(ran: list[int]) -> Callable[[Run[Any]], Outcome]:
+    def run(_: Run[Any]) -> Outcome:
+        ran.append(1)
+        return Outcome.done()
+
+    return run
+
+
 def done(_: Run[Any]) -> Outcome:
     return Outcome.done("It is done.")
 
@@ -93,7 +101,7 @@ def test_bindings_run_in_order_then_by_name_around_the_operation(lab: Lab) -> No
     assert said == ["pre c", "pre a", "pre b", "operation", "post z", "post y"]
     said.clear()
     with pytest.raises(KeyError):
-        operation_of(engine, lambda: {}["x"])()
+        operation_of(engine, lambda: dict[str, int]()["x"])()
     assert said == ["pre c", "pre a", "pre b", "error x"]
     records = lab.records(engine)
     assert [record.binding for record in records[-4:]] == ["c", "a", "b", "x"]
@@ -341,7 +349,7 @@ def test_missing_and_unavailable_have_outcomes_of_their_own(lab: Lab) -> None:
 
 def test_what_does_not_fire_is_recorded_with_its_reason(lab: Lab) -> None:
     ran: list[int] = []
-    engine = lab.build(action(lambda _: Outcome.done(str(ran.append(1)))))
+    engine = lab.build(action(noting_runs(ran)))
     lab.bind(engine, lab.binding("no", conditions=[{"result_value": True}]),
              lab.binding("who-knows", conditions=[{"not": {"realm": "a"}}]))  # fmt: skip
     operation_of(engine, lambda: False)()
@@ -450,8 +458,6 @@ def test_fire_takes_an_event_that_the_host_built(lab: Lab) -> None:
     )
     assert engine.fire(event).request.parameters == {"a": 1}
     assert event.request.parameters == {}
-
-
 
 
 def test_observers_see_every_record_and_cannot_break_anything(lab: Lab) -> None:

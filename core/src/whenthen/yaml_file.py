@@ -48,16 +48,31 @@ def load_yaml(text: str) -> Any:  # JSON values
 def dump_yaml(value: object) -> str:
     """Return JSON values as YAML, in their own order, texts of several lines as blocks."""
     from ruamel.yaml import YAML
-    from ruamel.yaml.scalarstring import walk_tree
 
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.width = 100
     yaml.indent(mapping=2, sequence=4, offset=2)
-    walk_tree(value)
     stream = StringIO()
-    yaml.dump(value, stream)
+    yaml.dump(_styled(value), stream)
     return stream.getvalue()
+
+
+def _styled(value: Any) -> Any:
+    """Return a value with the style of each text: what a block would spoil stands in quotes."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, preserve_literal
+
+    match value:
+        case dict():
+            return {_styled(key): _styled(item) for key, item in value.items()}
+        case list():
+            return [_styled(item) for item in value]
+        case str() if not value.replace("\n", "").isprintable():
+            return DoubleQuotedScalarString(value)
+        case str() if "\n" in value:
+            return preserve_literal(value)
+        case _:
+            return value
 
 
 def _place(error: Any) -> str:  # ruamel's errors have no types

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import attrs
@@ -40,6 +41,8 @@ class RecordStore:
     _writer: threading.Thread | None = None
     _starting: threading.Lock = field(factory=threading.Lock)
     _retry_seconds: float = 1.0
+    _closing: threading.Event = field(factory=threading.Event)
+    _away: bool = False
 
     def write(self, records: Sequence[Record]) -> None:
         """Keep records: at once in memory, soon in the database."""
@@ -57,9 +60,11 @@ class RecordStore:
         self._buffer.join()
 
     def close(self) -> None:
-        """Write what is buffered, and stop."""
+        """Write what is buffered, and stop; what a database that is away cannot take is lost."""
         if self._writer is not None:
-            self._buffer.put(None)
+            self._closing.set()
+            with suppress(queue.Full):
+                self._buffer.put_nowait(None)
             self._writer.join(timeout=10)
             self._writer = None
 
@@ -91,12 +96,11 @@ class RecordStore:
         while True:
             batch = self._take()
             rows = [record_row(record) for record in batch if record is not None]
-            stopping = None in batch
-            while rows and not self._written(rows) and not stopping:
-                threading.Event().wait(self._retry_seconds)
+            while rows and not self._written(rows) and not self._closing.wait(self._retry_seconds):
+                pass  # the database comes back
             for _ in batch:
                 self._buffer.task_done()
-            if stopping:
+            if self._closing.is_set() and self._buffer.empty():
                 return
 
     def _take(self) -> list[Record | None]:
@@ -120,8 +124,11 @@ class RecordStore:
             rows[:] = [row for row in rows if not self._written([row])]
             return not rows
         except (StoreError, sa.exc.SQLAlchemyError) as error:
-            log.warning("%d records wait: %s", len(rows), type(error).__name__)
+            if not self._away:
+                log.warning("Records wait for the database: %s", type(error).__name__)
+            self._away = True
             return False
+        self._away = False
         return True
 
 
