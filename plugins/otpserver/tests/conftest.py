@@ -12,7 +12,7 @@ from attrs import define
 from flask.testing import FlaskClient
 
 from whenthen_otpserver.app import create_app
-from whenthen_otpserver.host import Host
+from whenthen_otpserver.host import Host, open_host
 from whenthen_otpserver.settings import Settings
 
 PASSWD = "carol:x:1001:1001:Carol Curie,Lab,+49 30 1,+49 170 1,carol@example.com:/:/bin/sh\n"
@@ -35,8 +35,8 @@ class Api:
     def call(self, method: str, path: str, status: int = 200, **parameters: Any) -> Any:
         """Return the answer's body, and check its HTTP status."""
         headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
-        kind = "query_string" if method == "GET" else "json"
-        answer = self.client.open(path, method=method, headers=headers, **{kind: parameters})
+        given: dict[str, Any] = {"query_string" if method == "GET" else "json": parameters}
+        answer = self.client.open(path, method=method, headers=headers, **given)
         assert answer.status_code == status, answer.get_json()
         return answer.get_json()
 
@@ -46,7 +46,8 @@ class Api:
 
     def check(self, password: str, **parameters: Any) -> str:
         """Return what comes of authenticating."""
-        answer = self.call("POST", "/validate/check", **{"pass": password}, **parameters)
+        parameters["pass"] = password
+        answer = self.call("POST", "/validate/check", **parameters)
         return str(answer["result"]["authentication"])
 
     def as_(self, username: str, password: str, realm: str = "") -> Api:
@@ -54,18 +55,10 @@ class Api:
         given = {"username": username, "password": password, "realm": realm}
         return Api(self.client, self.value("POST", "/auth", **given)["token"])
 
-
-def populate(host: Host, passwd: Path) -> None:
-    """Add an administrator, a realm with both kinds of resolvers, and two users."""
-    with host.begin() as unit:
-        unit.admins.add("root", "root-pw", {"email": "root@example.com"})
-        unit.accounts.add_resolver("local")
-        unit.accounts.add_resolver("files", path=str(passwd))
-        unit.accounts.add_realm("sales", ["local", "files"])
-        unit.accounts.add_realm("support", ["local"])
-        alice = {"givenname": "Alice", "email": "alice@example.com", "mobile": "+49 170 2"}
-        unit.accounts.add_user("alice", "local", "alice-pw", alice)
-        unit.accounts.add_user("bob", "local", "bob-pw", {"givenname": "Bob"})
+    def shown(self, serial: str) -> Any:
+        """Return a token as it is listed."""
+        (token,) = self.value("GET", "/token/", serial=serial)["tokens"]
+        return token
 
 
 @pytest.fixture
@@ -86,31 +79,49 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def open_host(settings: Settings, passwd: Path) -> Iterator[Callable[..., Host]]:
+def opened(settings: Settings, passwd: Path) -> Iterator[Callable[..., Host]]:
     """Open hosts with some settings changed; the first one is populated."""
-    opened: list[Host] = []
+    hosts: list[Host] = []
 
     def open_(**changes: Any) -> Host:
-        host = Host.open(attrs.evolve(settings, **changes))
-        if not opened:
+        host = open_host(attrs.evolve(settings, **changes))
+        if not hosts:
             populate(host, passwd)
-        opened.append(host)
+        hosts.append(host)
         return host
 
     yield open_
-    for host in opened:
+    for host in hosts:
         host.close()
 
 
-@pytest.fixture
-def host(open_host: Callable[..., Host]) -> Host:
-    return open_host()
+def populate(host: Host, passwd: Path) -> None:
+    """Add an administrator, a realm with both kinds of resolvers, and two users."""
+    host.add_admin("root", "root-pw", email="root@example.com")
+    host.add_resolver("local")
+    host.add_resolver("files", path=str(passwd))
+    host.add_realm("sales", ["local", "files"])
+    host.add_realm("support", ["local"])
+    alice = {"givenname": "Alice", "email": "alice@example.com", "mobile": "+49 170 2"}
+    host.add_user("alice", "sales", password="alice-pw", **alice)
+    host.add_user("bob", "sales", password="bob-pw", givenname="Bob")
 
 
 @pytest.fixture
-def anybody(host: Host) -> Api:
+def host(opened: Callable[..., Host]) -> Host:
+    return opened()
+
+
+@pytest.fixture
+def client_of() -> Callable[[Host], Api]:
+    """Return a client, not logged in, of any host."""
+    return lambda host: Api(create_app(NoBindings(), host.settings, host=host).test_client())
+
+
+@pytest.fixture
+def anybody(host: Host, client_of: Callable[[Host], Api]) -> Api:
     """A client that is not logged in."""
-    return Api(create_app(NoBindings(), host).test_client())
+    return client_of(host)
 
 
 @pytest.fixture

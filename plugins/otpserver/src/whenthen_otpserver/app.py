@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import flask
+import sqlalchemy as sa
 from werkzeug.exceptions import HTTPException
 
 from whenthen import Aborted, Actor, Request, SettingsError
-from whenthen_otpserver.calls import Call, EventSource, Operation, OtpAdapter
-from whenthen_otpserver.errors import BadRequest, Failure, Forbidden, Unauthorized
+from whenthen_otpserver.calls import Answer, Call, EventSource, Operation, OtpAdapter
+from whenthen_otpserver.errors import Failure, Forbidden, Unauthorized
 from whenthen_otpserver.host import Host, Work, open_host
 from whenthen_otpserver.operations import ROUTES, Route, Who
 from whenthen_otpserver.operations.checks import logged_in
+from whenthen_otpserver.parameters import received
 from whenthen_otpserver.settings import Settings
 
 __all__ = ["create_app"]
@@ -38,7 +42,7 @@ def create_app(engine: EventSource, settings: Settings, *, host: Host | None = N
     opened = app.extensions["otpserver"] = host or open_host(settings)
     adapter = OtpAdapter()
     for route in ROUTES:
-        operation = engine.event(route.event_type, adapter=adapter)(route.operation)
+        operation = engine.event(route.event_type, adapter=adapter)(_undoing(route.operation))
         app.add_url_rule(
             route.rule, route.event_type, _view(opened, route, operation), methods=route.methods
         )
@@ -47,32 +51,46 @@ def create_app(engine: EventSource, settings: Settings, *, host: Host | None = N
 
 
 def _view(host: Host, route: Route, operation: Operation) -> Callable[..., flask.Response]:
-    keeps: tuple[type[Exception], ...] = (Unauthorized, Aborted) if route.keeps else ()
+    def keeps(error: Exception) -> bool:
+        # Attempts stay counted even if a binding stops the call: else guessing would be free.
+        return route.keeps or not isinstance(error, Aborted)
 
     def view(**in_path: str) -> flask.Response:
-        request = _request(in_path)
+        asked = flask.request
+        parameters, texts = received(asked)
+        headers = {k: v for k, v in asked.headers.items() if k.lower() not in _PRIVATE_HEADERS}
+        request = Request(
+            parameters | in_path, headers, asked.remote_addr, asked.method, asked.path
+        )
         with host.work(keeps=keeps) as work:
             actor = _actor(work, route.who)
-            answer = operation(Call(request, work, actor))
+            answer = operation(Call(request, work, actor, texts))
         return _response(answer.body, answer.status)
 
     return view
 
 
-def _request(in_path: Mapping[str, str]) -> Request:
-    """Return what was asked; the path counts more than the body, the body more than the query."""
-    asked = flask.request
-    parameters: dict[str, object] = dict(asked.args.items())
-    if asked.is_json and asked.get_data():
-        body = asked.get_json()
-        if not isinstance(body, dict):
-            raise BadRequest("The body is no JSON object.")
-        parameters |= body
-    else:
-        parameters |= dict(asked.form.items())
-    parameters |= in_path
-    headers = {k: v for k, v in asked.headers.items() if k.lower() not in _PRIVATE_HEADERS}
-    return Request(parameters, headers, asked.remote_addr, asked.method, asked.path)
+def _undoing(operation: Operation) -> Operation:
+    """Return an operation that takes back what it wrote when it raises.
+
+    What bindings at the position `error` write after that stays.
+    """
+
+    @functools.wraps(operation)
+    def undoing(call: Call) -> Answer:
+        savepoint = call.work.session.begin_nested()
+        try:
+            answer = operation(call)
+        except Exception as error:
+            if isinstance(error, Failure) and error.keeps:
+                savepoint.commit()
+            else:
+                savepoint.rollback()
+            raise
+        savepoint.commit()
+        return answer
+
+    return undoing
 
 
 def _actor(work: Work, who: Who) -> Actor | None:
@@ -91,6 +109,10 @@ def _refused(error: Exception) -> flask.Response:
     match error:
         case Failure():
             return _error(error.status, error.code, str(error))
+        case sa.exc.DataError():
+            return _error(400, "bad_request", "A parameter is out of the range of the database.")
+        case RecursionError():
+            return _error(400, "bad_request", "The body is nested too deeply.")
         case Aborted():
             return _error(403, "aborted", error.sentence)
         case HTTPException():
@@ -99,8 +121,15 @@ def _refused(error: Exception) -> flask.Response:
             log.error("A call cannot be answered: %s", error)
             return _error(500, "settings", "The server is not set up correctly.")
         case _:
-            log.error("A call failed.", exc_info=error)
+            log.error("A call failed: %s", _place(error))
             return _error(500, "internal", "Something went wrong in the server; its log says what.")
+
+
+def _place(error: Exception) -> str:
+    """Return what was raised and where, but not its message: that may hold a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _said(error: HTTPException) -> str:

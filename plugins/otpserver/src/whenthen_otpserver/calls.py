@@ -8,11 +8,11 @@ from typing import Any, Protocol, TypeVar, cast
 import attrs
 from attrs import field, frozen
 
-from whenthen import Actor, Event, Position, Refused, Request, Response, UserRef, parse
+from whenthen import Actor, Event, Position, Request, Response, UserRef
 from whenthen.hosts import Adapter
-from whenthen_otpserver.errors import BadRequest
+from whenthen_otpserver.errors import Unreachable
 from whenthen_otpserver.host import Work
-from whenthen_otpserver.store import problems_of
+from whenthen_otpserver.parameters import meant, parsed
 
 __all__ = ["Answer", "Call", "EventSource", "Operation", "OtpAdapter"]
 
@@ -27,6 +27,8 @@ class Call:
     request: Request
     work: Work = field(repr=False)
     actor: Actor | None = None
+    texts: frozenset[str] = frozenset()
+    """The names of the parameters that can only be texts, since they came in a form or a query."""
 
     def parameters(self, kind: type[T], *, without: tuple[str, ...] = ()) -> T:
         """Return the parameters as an instance of an attrs class.
@@ -35,10 +37,7 @@ class Call:
             BadRequest: with everything that is wrong with them.
         """
         given = {k: v for k, v in self.request.parameters.items() if k not in without}
-        try:
-            return parse(kind, given)
-        except Refused as refused:
-            raise BadRequest(problems_of(refused)) from None
+        return parsed(kind, meant(kind, given, self.texts))
 
     @property
     def user(self) -> UserRef | None:
@@ -101,18 +100,21 @@ class OtpAdapter:
             Position.PRE,
             call.request,
             actor=call.actor,
-            user=None if event_type == "auth" and _is_admin(call) else call.user,
+            user=_user(event_type, call),
             serial=call.serial,
         )
 
     def returned(self, event: Event, result: object) -> Event:
         """Return the event at position `post`, of the token that the answer names."""
         assert isinstance(result, Answer)
-        detail = result.body.get("detail")
+        detail, actor = result.body.get("detail"), event.actor
+        if event.type == "auth":
+            actor = _logged_in(result.body.get("result"))
         serial = detail.get("serial") if isinstance(detail, Mapping) else None
         return attrs.evolve(
             event,
             position=Position.POST,
+            actor=actor,
             response=Response(result.body, result.status),
             serial=event.serial or (serial if isinstance(serial, str) and serial else None),
         )
@@ -135,6 +137,29 @@ class OtpAdapter:
 
 def _call(args: tuple[Any, ...]) -> Call:
     return cast("Call", args[0])
+
+
+def _user(event_type: str, call: Call) -> UserRef | None:
+    """Return whom a call is about: the user that it names, else the one who calls."""
+    if event_type == "auth" and _is_admin(call):
+        return None
+    user, actor = call.user, call.actor
+    if user is None and actor is not None and actor.role == "user":
+        user = UserRef(actor.name, actor.realm)
+    if user is None:
+        return None
+    try:
+        found = call.work.users.find(user)
+    except Unreachable:  # the resolver stays open, as far as the event is concerned
+        return user
+    return found.ref if found else user
+
+
+def _logged_in(result: object) -> Actor | None:
+    value = result.get("value") if isinstance(result, Mapping) else None
+    if not isinstance(value, Mapping):
+        return None
+    return Actor(str(value["role"]), str(value["username"]), str(value["realm"]))
 
 
 def _is_admin(call: Call) -> bool:

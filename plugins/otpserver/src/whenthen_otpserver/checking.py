@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from whenthen import UserRef
 from whenthen_otpserver import tables
+from whenthen_otpserver.database import rows_changed
 from whenthen_otpserver.mail import message_for
 from whenthen_otpserver.settings import Settings
 from whenthen_otpserver.store import Tokens
@@ -74,8 +75,8 @@ class Checker:
         if not usable:
             self.tokens.hasher.verify(None, password)
         self._count_failure(matched or usable)
-        by_pin = [row for row in matched if row.pin]
-        return Verdict("REJECT", by_pin[0].serial if len(by_pin) == 1 else "")
+        # Which token it was would say whose PIN was right, so only what was asked is repeated.
+        return Verdict("REJECT", serial)
 
     def answer(
         self, transaction: str, code: str, *, user: UserRef | None = None, serial: str = ""
@@ -134,14 +135,15 @@ class Checker:
         values: dict[str, object] = {"counter": progress.counter, "shift": progress.shift}
         if progress.used_up:
             values["rollout_state"] = USED
-        moved = self._changed(
+        moved = rows_changed(
+            self.tokens.session,
             sa.update(tables.token)
             .where(_T.id == row.id, _T.counter == row.counter, _T.failcount < _T.max_failcount)
-            .values(values)
+            .values(values),
         )
         if moved:
             self._succeed(row)
-        return moved
+        return bool(moved)
 
     def _succeed(self, row: _Row) -> None:
         self.tokens.session.execute(
@@ -185,9 +187,5 @@ class Checker:
 
     def _close(self, row: _Row) -> bool:
         """Take the challenge away: it is answered once."""
-        return self._changed(sa.delete(tables.challenge).where(_C.token == row.id))
-
-    def _changed(self, statement: sa.Update | sa.Delete) -> bool:
-        result = self.tokens.session.execute(statement)
-        assert isinstance(result, sa.CursorResult)
-        return result.rowcount == 1
+        query = sa.delete(tables.challenge).where(_C.token == row.id)
+        return rows_changed(self.tokens.session, query) == 1

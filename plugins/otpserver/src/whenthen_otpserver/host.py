@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.message import EmailMessage
 
@@ -22,6 +22,10 @@ from whenthen_otpserver.users import Admins, Users
 from whenthen_otpserver.vault import Hasher, Vault, open_vault
 
 __all__ = ["Host", "Work", "open_host"]
+
+
+def _keeps_nothing(_error: Exception) -> bool:
+    return False
 
 
 @frozen
@@ -53,11 +57,11 @@ class Host:
     hasher: Hasher = field(repr=False)
 
     @contextmanager
-    def work(self, *, keeps: tuple[type[Exception], ...] = ()) -> Iterator[Work]:
+    def work(self, *, keeps: Callable[[Exception], bool] = _keeps_nothing) -> Iterator[Work]:
         """Give what a call works with; its services are offered until the end of the context.
 
-        The transaction is committed at the end, and when an error of a class in `keeps` is raised;
-        any other error rolls it back.
+        The transaction is committed at the end, and when an error is raised of which `keeps` says
+        that what was written stays; any other error rolls it back.
 
         Raises:
             Unreachable: the database is away, or the mail server is.
@@ -69,9 +73,10 @@ class Host:
                 before = current.set(work)
                 try:
                     yield work
-                except keeps:
-                    session.commit()
-                    transaction.commit()
+                except Exception as error:
+                    if keeps(error):
+                        session.commit()
+                        transaction.commit()
                     raise
                 finally:
                     current.reset(before)

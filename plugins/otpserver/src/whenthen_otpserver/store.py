@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from whenthen import Refused, UserRef, parse
 from whenthen.identity import Enrolled, Token
 from whenthen_otpserver import tables
+from whenthen_otpserver.database import rows_changed
 from whenthen_otpserver.errors import BadRequest, Conflict, NotFound
 from whenthen_otpserver.tokens import Label, State, token_type, types
 from whenthen_otpserver.users import Users, insert
@@ -138,10 +139,11 @@ class Tokens:
         if user is None:
             raise NotFound(f"There is no user {owner.name!r} in the realm {owner.realm!r}.")
         number = self._id(serial)
-        found = self._execute(
+        found = rows_changed(
+            self.session,
             sa.update(tables.token)
             .where(_T.id == number, _T.owner.is_(None))
-            .values(owner=user.name, owner_realm=user.realm, owner_resolver=user.resolver)
+            .values(owner=user.name, owner_realm=user.realm, owner_resolver=user.resolver),
         )
         if not found:
             raise Conflict(f"The token {serial} has an owner already.")
@@ -222,7 +224,7 @@ class Tokens:
         return kind, State(seed, chosen, row.counter, row.count_window, row.shift)
 
     def _id(self, serial: str) -> int:
-        found = self.session.execute(sa.select(_T.id).where(_T.serial == serial)).scalar()
+        found: int | None = self.session.scalar(sa.select(_T.id).where(_T.serial == serial))
         if found is None:
             raise NotFound(f"There is no token with the serial {serial!r}.")
         return found
@@ -230,11 +232,6 @@ class Tokens:
     def _update(self, serial: str, **values: object) -> None:
         number = self._id(serial)
         self.session.execute(sa.update(tables.token).where(_T.id == number).values(values))
-
-    def _execute(self, statement: sa.Update) -> int:
-        result = self.session.execute(statement)
-        assert isinstance(result, sa.CursorResult)
-        return result.rowcount
 
 
 def problems_of(refused: Refused) -> str:

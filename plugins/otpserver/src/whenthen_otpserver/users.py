@@ -70,11 +70,15 @@ class Users:
         self._insert(tables.resolver, name=name, kind=PASSWD if path else SQL, path=path)
 
     def add_realm(self, name: str, resolvers: Sequence[str], *, default: bool = False) -> None:
-        """Add a realm, whose users are in the first resolver that has them."""
+        """Add a realm, whose users are in the first resolver that has them.
+
+        The first realm is the default realm, until another one says that it is.
+        """
         for resolver in resolvers:
             query = sa.select(tables.resolver).where(tables.resolver.c.name == resolver)
             if self.session.execute(query).first() is None:
                 raise NotFound(f"There is no resolver {resolver!r}.")
+        default = default or not self.default_realm()
         if default:
             self.session.execute(sa.update(tables.realm).values(is_default=False))
         self._insert(tables.realm, name=name, is_default=default)

@@ -36,10 +36,8 @@ class _Check:
 def auth(call: Call) -> Answer:
     """Log in: an administrator, or a user; an administrator's name comes first."""
     given, work = call.parameters(_Auth), call.work
-    admins = not given.realm and work.admins.named(given.username) is not None
-    if admins:
-        known = work.admins.verify(given.username, given.password)
-        actor = known and Actor("admin", known.name)
+    if not given.realm and work.admins.named(given.username) is not None:
+        actor = _admin(work, given.username, given.password)
     else:
         ref = UserRef(given.username, given.realm or work.users.default_realm())
         actor = _user(work, ref, given.password)
@@ -55,6 +53,11 @@ def auth(call: Call) -> Answer:
     return Answer.of(value)
 
 
+def _admin(work: Work, name: str, password: str) -> Actor | None:
+    known = work.admins.verify(name, password)
+    return Actor("admin", known.name) if known else None
+
+
 def _user(work: Work, ref: UserRef, password: str) -> Actor | None:
     if work.settings.user_login is Login.PASSWORD:
         user = work.users.verify(ref, password)
@@ -62,7 +65,7 @@ def _user(work: Work, ref: UserRef, password: str) -> Actor | None:
         user = work.users.find(ref)
     else:
         user = None
-    return user and Actor("user", user.name, user.realm)
+    return Actor("user", user.name, user.realm) if user else None
 
 
 def logged_in(work: Work, bearer: str) -> Actor:
@@ -75,10 +78,10 @@ def logged_in(work: Work, bearer: str) -> Actor:
     if claims is not None:
         actor = Actor(*json.loads(claims))
         if actor.role == "admin":
-            known = work.admins.find(actor)
+            known = work.admins.find(actor) is not None
         else:
-            known = work.users.find(UserRef(actor.name, actor.realm))
-        if known is not None:
+            known = work.users.find(UserRef(actor.name, actor.realm)) is not None
+        if known:
             return actor
     raise Unauthorized("Log in first.")
 

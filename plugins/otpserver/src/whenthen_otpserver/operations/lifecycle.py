@@ -11,6 +11,7 @@ from whenthen import option
 from whenthen_otpserver.calls import Answer, Call
 from whenthen_otpserver.errors import BadRequest, NotFound
 from whenthen_otpserver.host import Work
+from whenthen_otpserver.parameters import meant
 
 __all__ = [
     "targets",
@@ -69,11 +70,12 @@ def token_init(call: Call) -> Answer:
     """Enrol a token; the answer holds, this one time, what its holder needs."""
     own = {name: v for name, v in call.request.parameters.items() if name not in _INIT}
     given, tokens = call.parameters(_Init, without=tuple(own)), call.work.tokens
+    kind = given.type.lower()
     if not re.fullmatch(r"[A-Za-z0-9_-]*", given.serial):
         raise BadRequest("The parameters are wrong: serial: expected letters, digits, - and _.")
     enrolled = tokens.enroll(
-        given.type.lower(),
-        own,
+        kind,
+        meant(tokens.enrolment(kind), own, call.texts),
         owner=call.user if given.user else None,
         realms=given.tokenrealm,
         serial=given.serial,

@@ -141,4 +141,11 @@ def _own(call: Call, asked: UserRef | None) -> UserRef:
 def _shown(token: Token) -> object:
     shown = plain(token)
     assert isinstance(shown, dict)
-    return shown | {"locked": token.locked, "realms": sorted(token.realms)}
+    owner = token.owner
+    return shown | {
+        "tokentype": token.type,
+        "username": owner.name if owner else "",
+        "user_realm": owner.realm if owner else "",
+        "locked": token.locked,
+        "realms": sorted(token.realms),
+    }
