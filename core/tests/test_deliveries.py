@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -277,12 +278,13 @@ def test_while_the_database_is_away_the_last_bindings_stay(lab: Lab) -> None:
     observe = Action("act", lambda _: Outcome.done(), effect=Effect.OBSERVE)
     engine = lab.build(observe)
     lab.bind(engine, lab.binding())
-    path = lab.folder / "whenthen.db"
-    lab.store(engine).database.close()
-    moved = path.rename(lab.folder / "elsewhere.db")
-    path.mkdir()
-    assert list(lab.refresh(engine).compiled) == ["one"]
-    fire(engine)
-    path.rmdir()
-    moved.rename(path)
+    path = lab.url.removeprefix("sqlite:///")
+    moved = ("whenthen_revision", "whenthen_record")
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for table in moved:
+            connection.execute(f"ALTER TABLE {table} RENAME TO away_{table}")
+        assert list(lab.refresh(engine).compiled) == ["one"]
+        fire(engine)
+        for table in moved:
+            connection.execute(f"ALTER TABLE away_{table} RENAME TO {table}")
     assert lab.outcomes(engine) == [("one", "done")]

@@ -39,8 +39,6 @@ from whenthen.store import open_database
 if TYPE_CHECKING:
     from core.tests.conftest import Lab
 
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
 
 def action(run: Callable[[Run[Any]], Outcome], effect: Effect = Effect.OBSERVE, name: str = "act",
            **given: Any) -> Action:  # fmt: skip

@@ -36,7 +36,6 @@ from whenthen.store.tables import metadata
 if TYPE_CHECKING:
     from core.tests.conftest import Lab
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
 SERVERS = {
     "postgresql": "postgresql+psycopg://postgres@127.0.0.1:5432/test",
     "mariadb": "mysql+pymysql://root@127.0.0.1:3306/test",

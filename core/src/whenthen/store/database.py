@@ -55,8 +55,12 @@ def open_database(url: str) -> Database:
         if engine.dialect.name == "sqlite":
             _prepare_sqlite(engine)
         database = Database(engine)
-        if _schema_of(engine) != SCHEMA:
-            _migrate(database)
+        try:
+            if _schema_of(engine) != SCHEMA:
+                _migrate(database)
+        except BaseException:
+            database.close()
+            raise
     return database
 
 

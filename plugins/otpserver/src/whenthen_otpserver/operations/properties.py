@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import attrs
 from attrs import frozen
 
 from whenthen import UserRef, option
-from whenthen.event import plain
 from whenthen.identity import Token
 from whenthen_otpserver.calls import Answer, Call
 from whenthen_otpserver.errors import Forbidden
@@ -138,14 +138,16 @@ def _own(call: Call, asked: UserRef | None) -> UserRef:
     return UserRef(actor.name, actor.realm)
 
 
-def _shown(token: Token) -> object:
-    shown = plain(token)
-    assert isinstance(shown, dict)
+def _shown(token: Token) -> dict[str, object]:
     owner = token.owner
-    return shown | {
+    return attrs.asdict(token, value_serializer=_as_json) | {
         "tokentype": token.type,
         "username": owner.name if owner else "",
         "user_realm": owner.realm if owner else "",
         "locked": token.locked,
         "realms": sorted(token.realms),
     }
+
+
+def _as_json(_token: object, _field: object, value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
