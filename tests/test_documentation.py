@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from whenthen.build import known
 from whenthen.cli import cli
@@ -19,7 +20,7 @@ PAGES = [ROOT / "README.md", *ROOT.glob("core/*.md"), *ROOT.glob("plugins/*/*.md
 PAGES += sorted((ROOT / "docs").rglob("*.md"))
 
 
-def _blocks(language: str) -> list[object]:
+def _blocks(language: str) -> list[ParameterSet]:
     found = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")

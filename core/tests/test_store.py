@@ -73,6 +73,7 @@ def database(url: str) -> Iterator[Database]:
     with database.writing() as connection:
         for table in metadata.sorted_tables:
             connection.execute(sa.delete(table))
+        connection.execute(sa.insert(metadata.tables["whenthen_revision"]).values(id=1, number=0))
     yield database
     database.close()
 

@@ -123,6 +123,7 @@ class _Parser:
         if not isinstance(written.raw, Mapping) or not written.raw:
             self.refuse(written.path, f"expected names and comparisons, got {written.raw!r}")
             return None
+        self.count += len(written.raw) - 1
         nodes = [
             self.test(f"{condition.name}.{name}", f"{condition.fact}.{name}", condition.operand,
                       written.member(name))

@@ -63,7 +63,7 @@ def _with_secrets(options: Any, name: str) -> Any:  # an instance of an attrs cl
     secrets: dict[str, object] = {}
     for field in attrs.fields(type(options)):
         reference = getattr(options, field.name)
-        if spec_of(field).secret and reference is not None:
+        if spec_of(field).secret and reference:
             secrets[field.name] = _read(reference, f"{field.name} of the resource {name!r}")
     return attrs.evolve(options, **secrets)
 

@@ -6,6 +6,7 @@ A declaration checks itself; what contradicts itself raises DeclarationError, wh
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -33,6 +34,7 @@ __all__ = [
 API_VERSION = 1
 """The version of the contract with plugins. A plugin may say `WHENTHEN_API = 1` in its module."""
 
+_LOOSE = (list, set, frozenset, dict, Sequence, Iterable)
 ALL_POSITIONS = frozenset(Position)
 _NAME = re.compile(r"[a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*")
 
@@ -63,6 +65,15 @@ def _check_class(_self: object, where: attrs.Attribute[Any], kind: type | None) 
         raise DeclarationError(
             f"{where.name} is {kind!r}, but must be a class decorated with attrs.frozen."
         )
+    if kind is None:
+        return
+    for option in attrs.fields(attrs.resolve_types(kind)):
+        written = typing.get_origin(option.type) or option.type
+        if written in _LOOSE:
+            raise DeclarationError(
+                f"The option {option.name!r} of {kind.__name__} is a {written.__name__}: write "
+                "tuple[..., ...] for a list of values, Mapping[str, ...] for named ones."
+            )
 
 
 def _check_callable(_self: object, where: attrs.Attribute[Any], value: object) -> None:

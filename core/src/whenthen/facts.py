@@ -56,6 +56,11 @@ class Facts:
             raise found
         return found.value
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the event's parameters that hold secrets."""
+        return self._registry.secrets(self.event.type)
+
     def service(self, kind: type[T]) -> T:
         """Return the host's service of a type; raises Missing if nobody offers it."""
         return self._services.service(kind)

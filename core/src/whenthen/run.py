@@ -37,6 +37,10 @@ class Scope(Services, Protocol):
     def event(self) -> Event:
         """The event that the fact is about."""
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of the event's parameters that hold secrets."""
+
     def fact(self, name: str) -> Any:  # a fact's type is what its declaration says
         """Return another fact.
 

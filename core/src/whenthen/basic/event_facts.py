@@ -64,7 +64,7 @@ def _parameters(scope: Scope) -> dict[str, str]:
     return {
         name: str(value)
         for name, value in scope.event.request.parameters.items()
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | int | float) and name not in scope.secrets
     }
 
 
@@ -91,7 +91,11 @@ EVENT_FACTS = [
     _at_hand("request.client", str, _client, "The caller's IP address.", tag="client_ip"),
     _at_hand("request.user_agent", str, _user_agent, "The User-Agent.", tag="ua_string"),
     _at_hand("request.path", str, lambda scope: scope.event.request.path, "The path.", tag="url"),
-    _at_hand("request.parameters", dict, _parameters, "The request's parameters.", secret=True),
+    _at_hand(
+        "request.parameters", dict, _parameters,
+        "The request's parameters, but for those that the event type declares secret.",
+        secret=True,
+    ),
     _at_hand("result.value", bool, _member("result", "value"), "Whether the answer says yes."),
     _at_hand("result.status", bool, _member("result", "status"), "Whether the call succeeded."),
     _at_hand(

@@ -29,7 +29,8 @@ _prune = click.option("--prune", is_flag=True, help="Delete what is not in the f
 def plan_command(file: Path, prune: bool, as_json: bool) -> None:
     """Check a file, and say what applying it would change."""
     with opened() as parts:
-        _tell(_steps(parts, file, prune), as_json=as_json, done=False)
+        _, steps = _steps(parts, file, prune)
+        _tell(steps, as_json=as_json, done=False)
 
 
 @click.command("apply")
@@ -40,11 +41,11 @@ def plan_command(file: Path, prune: bool, as_json: bool) -> None:
 def apply_command(file: Path, prune: bool, as_json: bool) -> None:
     """Put a file into force: all of it or, if anything in it is wrong, nothing."""
     with opened() as parts:
-        steps = _steps(parts, file, prune)
+        revision, steps = _steps(parts, file, prune)
         put = [s.thing for s in steps if s.kind in (StepKind.CREATE, StepKind.CHANGE)]
         delete = [s.thing for s in steps if s.kind is StepKind.DELETE]
         if put or delete:
-            parts.bindings.change(put=put, delete=delete, who=who())
+            parts.bindings.change(put=put, delete=delete, who=who(), based_on=revision)
         _tell(steps, as_json=as_json, done=True)
 
 
@@ -57,10 +58,12 @@ def export_command() -> None:
         click.echo(export(Configuration.of(bindings, resources)), nl=False)
 
 
-def _steps(parts: Parts, file: Path, prune: bool) -> list[Step]:
+def _steps(parts: Parts, file: Path, prune: bool) -> tuple[int, list[Step]]:
+    """Return what applying a file would do, and the revision that it was compared with."""
     wanted = read(_text(file))
-    _, bindings, resources = parts.bindings.load()
-    return difference(Configuration.of(bindings, resources), wanted, parts.registry, prune=prune)
+    revision, bindings, resources = parts.bindings.load()
+    current = Configuration.of(bindings, resources)
+    return revision, difference(current, wanted, parts.registry, prune=prune)
 
 
 def _text(file: Path) -> str:

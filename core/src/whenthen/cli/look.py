@@ -11,6 +11,7 @@ import click
 
 from whenthen.cli.options import database_option, json_option, opened
 from whenthen.cli.output import local, print_json, print_table
+from whenthen.protocols import DeliveryState
 from whenthen.record import Finding, Record
 
 __all__ = ["deliveries_command", "records_command", "worker_command"]
@@ -68,18 +69,22 @@ def _findings(findings: Sequence[Finding], indent: str) -> None:
 
 @click.command("deliveries")
 @click.argument("identifier", required=False)
-@click.option("--state", default="", help="waiting, running, done or dead.")
+@click.option(
+    "--state",
+    type=click.Choice([state.value for state in DeliveryState]),
+    help="Only those in this state.",
+)
 @click.option("--binding", default="", help="Only those of this binding.")
 @_last
 @database_option
 @json_option
 def deliveries_command(
-    identifier: str | None, state: str, binding: str, last: int, as_json: bool
+    identifier: str | None, state: str | None, binding: str, last: int, as_json: bool
 ) -> None:
     """List deferred actions; with an IDENTIFIER, show one with every attempt."""
     with opened() as parts:
         if identifier is None:
-            found = parts.deliveries.find(state=state, binding=binding, last=last)
+            found = parts.deliveries.find(state=state or "", binding=binding, last=last)
             rows = [attrs.asdict(delivery) for delivery in found]
             attempts = None
         else:

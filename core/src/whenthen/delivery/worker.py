@@ -78,6 +78,8 @@ class Worker:
         if batch:
             with self._holding():
                 for claimed in batch:
+                    if self._stopping:
+                        break  # the lease of the others ends, and another worker takes them
                     self._attempt(claimed)
         return len(batch)
 
@@ -136,6 +138,9 @@ class Worker:
 
         def run() -> Outcome:
             nonlocal fresh_until
+            if claimed.attempt > self.policy.attempts:
+                # Whatever ran it never came back to say so: it may be what kills the workers.
+                return Outcome.failed("It was tried too often and never ended.", permanent=True)
             action = self.configured.registry.action(new.handler, new.action)
             fresh_until = claimed.created + timedelta(seconds=action.fresh_for)
             if datetime.now(UTC) > fresh_until:

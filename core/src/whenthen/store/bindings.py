@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from attrs import frozen
 
 from whenthen.binding import Binding, ResourceConfig, as_written
-from whenthen.errors import NotFound
+from whenthen.errors import NotFound, Problem, Refused
 from whenthen.parsing import parse
 from whenthen.store import tables
 from whenthen.store.database import Database
@@ -62,10 +62,26 @@ class BindingStore:
         delete: Sequence[Binding | ResourceConfig] = (),
         who: str,
         change: str = "",
+        based_on: int | None = None,
     ) -> None:
-        """Write and delete bindings and resources; `change` overrides what the history says."""
+        """Write and delete bindings and resources.
+
+        Args:
+            put: what is written, new or not.
+            delete: what is deleted.
+            who: who does it, for the history.
+            change: what the history says; by default created, changed or deleted.
+            based_on: the revision that was looked at.
+
+        Raises:
+            Refused: somebody has changed something since that revision.
+        """
         with self.database.writing() as connection:
-            _count_up(connection)  # first: its row's lock makes changes wait for each other
+            # First: the lock on its row makes changes wait for each other.
+            if _count_up(connection) != based_on and based_on is not None:
+                raise Refused(
+                    [Problem("", "Somebody else has changed bindings meanwhile; try again.")]
+                )
             for thing in put:
                 if isinstance(thing, Binding):
                     _put_binding(connection, thing, who, change)
@@ -90,8 +106,10 @@ class BindingStore:
 
     def set_active(self, name: str, active: bool, *, who: str) -> None:
         """Enable or disable a binding; raises NotFound."""
+        revision = self.revision()
         binding = attrs.evolve(self.get(name), active=active)
-        self.change(put=[binding], who=who, change="enabled" if active else "disabled")
+        word = "enabled" if active else "disabled"
+        self.change(put=[binding], who=who, change=word, based_on=revision)
 
     def history(self, name: str) -> list[Version]:
         """Return the versions of a binding, the newest first; raises NotFound."""
@@ -117,10 +135,11 @@ def _revision(connection: sa.Connection) -> int:
     return connection.execute(sa.select(tables.revision.c.number)).scalar() or 0
 
 
-def _count_up(connection: sa.Connection) -> None:
+def _count_up(connection: sa.Connection) -> int:
+    """Count the revision up, and return what it was."""
     table = tables.revision
-    if connection.execute(sa.update(table).values(number=table.c.number + 1)).rowcount == 0:
-        connection.execute(sa.insert(table).values(id=1, number=1))
+    connection.execute(sa.update(table).values(number=table.c.number + 1))
+    return _revision(connection) - 1
 
 
 def _put_binding(connection: sa.Connection, binding: Binding, who: str, change: str) -> None:

@@ -118,6 +118,22 @@ def _schema_of(engine: sa.Engine) -> str | None:
         return found.scalar()
 
 
+@contextmanager
+def _alone(connection: sa.Connection) -> Iterator[None]:
+    """Let one process migrate at a time; SQLite's writing transaction does that by itself."""
+    locks = {
+        "postgresql": ("SELECT pg_advisory_xact_lock(7741)", "SELECT 1"),
+        "mysql": ("SELECT GET_LOCK('whenthen', 60)", "SELECT RELEASE_LOCK('whenthen')"),
+    }
+    name = "mysql" if connection.dialect.name == "mariadb" else connection.dialect.name
+    take, give_back = locks.get(name, ("SELECT 1", "SELECT 1"))
+    connection.execute(sa.text(take))
+    try:
+        yield
+    finally:
+        connection.execute(sa.text(give_back))
+
+
 def _migrate(database: Database) -> None:
     from alembic import command
     from alembic.config import Config
@@ -127,7 +143,7 @@ def _migrate(database: Database) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     try:
-        with database.writing() as connection:
+        with database.writing() as connection, _alone(connection):
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:

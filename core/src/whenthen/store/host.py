@@ -16,6 +16,8 @@ from whenthen.run import Services
 __all__ = ["HostTransactions", "host_connection"]
 
 T = TypeVar("T")
+_THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1")
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 
 
 def host_connection(services: Services, ours: sa.URL) -> sa.Connection | None:
@@ -31,7 +33,9 @@ def _place(url: sa.URL) -> tuple[object, ...]:
     """Return where a database is, however its URL is written."""
     if url.get_backend_name() == "sqlite" and url.database:
         return ("sqlite", str(Path(url.database).resolve()))
-    return (url.get_backend_name(), url.host, url.port, url.database)
+    backend = url.get_backend_name()
+    host = "here" if url.host in _THIS_MACHINE else url.host
+    return (backend, host, url.port or _PORTS.get(backend), url.database)
 
 
 def _offered(services: Services, kind: type[T]) -> T | None:

@@ -97,3 +97,4 @@ def upgrade() -> None:
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.execute("INSERT INTO whenthen_revision (id, number) VALUES (1, 0)")
