@@ -288,3 +288,45 @@ def test_while_the_database_is_away_the_last_bindings_stay(lab: Lab) -> None:
         for table in moved:
             connection.execute(f"ALTER TABLE away_{table} RENAME TO {table}")
     assert lab.outcomes(engine) == [("one", "done")]
+
+
+def test_a_delivery_that_kills_its_workers_is_given_up_without_another_run(lab: Lab) -> None:
+    ran: list[int] = []
+    engine = lab.build(later(noting_runs(ran)))
+    lab.bind(engine, lab.binding())
+    fire(engine)
+    # As if each of the workers before had died with it in hand: claimed, and never finished.
+    overdue(engine, attempts=3, state=DeliveryState.RUNNING, worker="dead")
+    worker_of(lab, engine, policy=Policy(attempts=3)).deliver()
+    assert ran == []
+    found = only(lab, engine)
+    assert found.state is DeliveryState.DEAD
+    assert "never ended" in found.detail
+
+
+def test_what_was_delivered_keeps_no_payload(lab: Lab) -> None:
+    engine = lab.build(later(noting_runs([])))
+    lab.bind(engine, lab.binding())
+    fire(engine, user="ann-with-a-code")
+    store: Any = engine.ports.outbox
+    with store.database.reading() as connection:
+        payload = connection.execute(sa.select(tables.delivery.c.payload)).scalar_one()
+        assert "ann-with-a-code" in payload
+    worker_of(lab, engine).deliver()
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(tables.delivery.c.payload)).scalar_one() == "{}"
+
+
+def test_a_secret_parameter_gets_into_no_template(lab: Lab) -> None:
+    texts: list[str] = []
+
+    def run(run: Run[Say]) -> Outcome:
+        texts.append(run.options.text)
+        return Outcome.done()
+
+    engine = lab.build(later(run), secrets=["pin"])
+    text = "{fact:request.parameters.pin}|{fact:request.parameters.user}"
+    lab.bind(engine, lab.binding(options={"text": text}))
+    fire(engine, user="ann", pin="hunter2")
+    worker_of(lab, engine).deliver()
+    assert texts == ["|ann"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.orm import Session
 
-from whenthen import Event, Finding, OutcomeKind, Position, Record, Verdict
+from whenthen import Event, Finding, OutcomeKind, Position, Record, Refused, Verdict, parse
+from whenthen.binding import Binding
 from whenthen.errors import NotFound, StoreError
 from whenthen.protocols import Attempt, Claimed, DeliveryState, NewDelivery
 from whenthen.services import HostServices
@@ -347,3 +348,51 @@ def test_savepoints_in_the_hosts_transaction(database: Database) -> None:
 def test_a_database_that_cannot_be_opened_says_why(wrong: str, said: str) -> None:
     with pytest.raises(StoreError, match=said):
         open_database(wrong)
+
+
+def test_a_change_that_is_based_on_an_older_revision_is_refused(database: Database) -> None:
+    store = BindingStore(database)
+    seen = store.revision()
+    store.change(put=[_named("one")], who="ann", based_on=seen)
+    with pytest.raises(Refused, match="Somebody else has changed"):
+        store.change(put=[_named("two")], who="bob", based_on=seen)
+    assert [one.name for one in store.load()[1]] == ["one"]
+    assert store.revision() == seen + 1
+
+
+def test_processes_that_start_at_once_migrate_once(url: str) -> None:
+    with closing_all([open_database(url)]) as (database,), database.writing() as connection:
+        for table in [*reversed(metadata.sorted_tables), sa.table("whenthen_version")]:
+            connection.execute(sa.text(f"DROP TABLE {table.name}"))
+    opened: list[Database] = []
+    errors: list[Exception] = []
+
+    def start() -> None:
+        try:
+            opened.append(open_database(url))
+        except Exception as error:  # noqa: BLE001  # asserted below
+            errors.append(error)
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing_all(opened):
+        assert errors == []
+        assert [BindingStore(one).revision() for one in opened] == [0] * 4
+
+
+@contextmanager
+def closing_all(databases: Sequence[Database]) -> Iterator[Sequence[Database]]:
+    """Close every database at the end."""
+    try:
+        yield databases
+    finally:
+        for database in databases:
+            database.close()
+
+
+def _named(name: str) -> Binding:
+    written = {"name": name, "events": ["op"], "position": "post", "handler": "h", "action": "a"}
+    return parse(Binding, written)
