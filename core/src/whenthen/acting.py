@@ -10,11 +10,13 @@ import attrs
 from whenthen.declare import Action, Effect
 from whenthen.errors import Missing, Unavailable, WhenthenError
 from whenthen.event import plain
-from whenthen.limits import OverrunError, within
+from whenthen.limits import EscapedError, OverrunError, within
 from whenthen.outcome import Outcome, OutcomeKind
 from whenthen.run import Run
 
 __all__ = ["acting", "guarded", "perform", "prepared"]
+
+_ANSWERS = (OutcomeKind.DONE, OutcomeKind.FAILED, OutcomeKind.UNKNOWN)
 
 acting = contextvars.ContextVar("whenthen_acting", default=False)
 """True while an action runs: the host's calls that it makes are no events (chaining is off)."""
@@ -33,11 +35,11 @@ def perform(action: Action, run: Run[object], limit: float) -> Outcome:
             ready = run
             if run.delivery is None:
                 ready = attrs.evolve(run, prepared=prepared(action, run))
-            outcome = action.run(ready)
+            outcome: object = action.run(ready)
         finally:
             acting.reset(token)
-        if not isinstance(outcome, Outcome):
-            raise TypeError(f"the action returned {type(outcome).__name__}, not an Outcome")
+        if not isinstance(outcome, Outcome) or outcome.kind not in _ANSWERS:
+            raise TypeError("the action did not return Outcome.done(), failed() or unknown()")
         return outcome
 
     return call() if action.effect is Effect.LOCAL else within(limit, call)
@@ -64,7 +66,7 @@ def guarded(function: Callable[[], Outcome]) -> tuple[Outcome, str]:
         return Outcome.unknown(error.sentence), ""
     except Unavailable as error:
         return Outcome(OutcomeKind.UNAVAILABLE, error.sentence), type(error).__name__
-    except (WhenthenError, OverrunError) as error:
+    except (WhenthenError, OverrunError, EscapedError) as error:
         sentence = error.sentence if isinstance(error, WhenthenError) else str(error)
         return Outcome.failed(sentence), type(error).__name__
     except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever a plugin raises

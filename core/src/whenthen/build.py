@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol, cast
@@ -13,6 +14,7 @@ from attrs import define
 from whenthen import settings as environment
 from whenthen.configured import Configured, settings_of
 from whenthen.engine import Engine
+from whenthen.errors import SettingsError
 from whenthen.firing import Ports
 from whenthen.freshness import FreshPlan
 from whenthen.hosts import Adapter, FunctionAdapter
@@ -61,7 +63,7 @@ class Parts:
     deliveries: DeliveryStore
     plan: FreshPlan
     configured: Configured
-    services: svcs.Registry
+    open_services: Callable[[], HostServices]
     worker: Worker
 
 
@@ -101,7 +103,6 @@ def build(
     from whenthen.store import HostTransactions
 
     delivering = _executor(executor, parts.worker) if executor else None
-    open_services = functools.partial(HostServices.of, parts.services)
     parts.plan.start()
 
     def close() -> None:
@@ -122,7 +123,7 @@ def build(
             environment.bypassed(),
         ),
         parts.plan,
-        open_services,
+        parts.open_services,
         adapter or FunctionAdapter(),
         budget,
         close,
@@ -167,11 +168,14 @@ def assemble(
     bindings, deliveries = BindingStore(database), DeliveryStore(database)
     plan = FreshPlan(registry, bindings)
     configured = Configured(registry, lambda: plan.plan)
-    offered = services if services is not None else svcs.Registry()
-    loaded.register_services(offered)
+    from_plugins = svcs.Registry()
+    loaded.register_services(from_plugins)
+    # The host's own come first: no plugin can put itself in the place of the host's transaction.
+    own = [] if services is None else [services]
+    open_services = functools.partial(HostServices.of, *own, from_plugins)
     return Parts(
         loaded, registry, database, bindings, RecordStore(database), deliveries, plan, configured,
-        offered, Worker(deliveries, configured, functools.partial(HostServices.of, offered)),
+        open_services, Worker(deliveries, configured, open_services),
     )  # fmt: skip
 
 
@@ -181,8 +185,18 @@ def _nothing() -> None:
 
 def _executor(name: str, worker: Worker) -> Executor:
     from stevedore import DriverManager
+    from stevedore.exception import NoMatches
 
-    manager: DriverManager[Executor] = DriverManager(
-        EXECUTORS, name, invoke_on_load=True, invoke_args=(worker,)
-    )
+    # Filled here and emptied again, for stevedore's own cache on disk can be stale.
+    cache = DriverManager.ENTRY_POINT_CACHE
+    cache[EXECUTORS] = list(importlib.metadata.entry_points(group=EXECUTORS))
+    try:
+        manager: DriverManager[Executor] = DriverManager(
+            EXECUTORS, name, invoke_on_load=True, invoke_args=(worker,)
+        )
+    except NoMatches as error:
+        known = ", ".join(sorted(point.name for point in cache[EXECUTORS]))
+        raise SettingsError(f"There is no executor {name!r}; there are {known}.") from error
+    finally:
+        del cache[EXECUTORS]
     return cast("Executor", manager.driver)

@@ -17,6 +17,7 @@ from attrs import field, frozen
 from whenthen.errors import DeclarationError
 from whenthen.event import Position
 from whenthen.operands import Operand
+from whenthen.options import spec_of
 from whenthen.outcome import Outcome
 from whenthen.run import Run, Scope
 
@@ -81,6 +82,22 @@ def _check_callable(_self: object, where: attrs.Attribute[Any], value: object) -
         raise DeclarationError(f"{where.name} is {value!r}, but must be a function.")
 
 
+def _check_public(self: object, where: attrs.Attribute[Any], kind: type | None) -> None:
+    """Check an options class that has no place for secrets: only resources have their values."""
+    _check_class(self, where, kind)
+    for option in () if kind is None else attrs.fields(kind):
+        if spec_of(option).secret:
+            raise DeclarationError(
+                f"The option {option.name!r} of {kind} is secret, but only a resource can have "
+                "secrets. Declare a resource, and let the option name it."
+            )
+
+
+def _check_type(_self: object, _field: object, kind: Any) -> None:
+    if not isinstance(kind, type) or typing.get_origin(kind) is not None:
+        raise DeclarationError(f"The type of a fact must be a class such as str, not {kind!r}.")
+
+
 def _positions(positions: Iterable[str]) -> frozenset[Position]:
     return frozenset(map(Position, positions))
 
@@ -106,7 +123,7 @@ class Action:
 
     name: str = field()
     run: Callable[[Run[Any]], Outcome] = field(validator=_check_callable)
-    options: type | None = field(default=None, validator=_check_class)
+    options: type | None = field(default=None, validator=_check_public)
     effect: Effect = field(kw_only=True, converter=Effect)
     summary: str = field(kw_only=True)
     positions: frozenset[Position] = field(
@@ -159,7 +176,7 @@ class HandlerModule:
     name: str = field(validator=_check_name)
     summary: str
     actions: Sequence[Action] | Callable[[Any], Sequence[Action]]  # takes the settings class
-    settings: type | None = field(default=None, validator=_check_class, kw_only=True)
+    settings: type | None = field(default=None, validator=_check_public, kw_only=True)
     resources: Sequence[Resource] = field(default=(), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -193,7 +210,7 @@ class Fact:
     """
 
     name: str = field(validator=_check_name)
-    type: type
+    type: type = field(validator=_check_type)
     resolve: Callable[[Scope], object] = field(validator=_check_callable)
     summary: str = ""
     tag: str = field(default="", kw_only=True)

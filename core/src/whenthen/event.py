@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,12 @@ from attrs import Factory, frozen
 __all__ = ["Actor", "Event", "Position", "Request", "Response", "UserRef", "new_id", "plain"]
 
 MASK = "********"
+_CREDENTIALS = frozenset(
+    form
+    for name in ("Authorization", "Proxy-Authorization", "Cookie")
+    for form in (name, name.lower())
+)
+_DEEPEST = 50
 
 
 class Position(StrEnum):
@@ -93,14 +100,20 @@ class Event:
     time: datetime = Factory(_now)
 
     def masked(self, secrets: frozenset[str]) -> dict[str, object]:
-        """Return the event as JSON values, with every value under a name in `secrets` masked."""
-        data = plain(self, secrets)
+        """Return the event as JSON values, with every value under a name in `secrets` masked.
+
+        Logins in headers are masked whatever `secrets` says.
+        """
+        data = plain(self, secrets | _CREDENTIALS)
         assert isinstance(data, dict)
         return data
 
 
-def plain(value: Any, secrets: frozenset[str] = frozenset()) -> object:
+def plain(value: Any, secrets: frozenset[str] = frozenset(), depth: int = 0) -> object:
     """Return `value` as JSON values; what has no JSON form is named by its type only."""
+    if depth > _DEEPEST:
+        return "<nested too deeply>"
+    inner = functools.partial(plain, secrets=secrets, depth=depth + 1)
     match value:
         case None | bool() | int() | float():
             return value
@@ -110,17 +123,14 @@ def plain(value: Any, secrets: frozenset[str] = frozenset()) -> object:
             return value.isoformat()
         case Mapping():
             return {
-                str(key): MASK if key in secrets else plain(item, secrets)
-                for key, item in value.items()
+                str(key): MASK if key in secrets else inner(item) for key, item in value.items()
             }
         case bytes():
             return f"<{len(value)} bytes>"
         case Sequence() | set() | frozenset():
-            return [plain(item, secrets) for item in value]
+            return [inner(item) for item in value]
         case _ if attrs.has(type(value)):
             # The names of an event's own members are no parameters.
-            return {
-                f.name: plain(getattr(value, f.name), secrets) for f in attrs.fields(type(value))
-            }
+            return {f.name: inner(getattr(value, f.name)) for f in attrs.fields(type(value))}
         case _:
             return f"<{type(value).__name__}>"

@@ -140,7 +140,8 @@ class _Firing:
         effect = action.effect
         limit = min(action.time_limit, self.budget.left)
         if limit <= 0:
-            return Outcome(OutcomeKind.SKIPPED, "No time was left for it in this call.")
+            late = "No time was left for it in this call."
+            return Outcome.failed(late) if compiled.aborts else Outcome(OutcomeKind.SKIPPED, late)
         run = self._run(compiled, environment, limit)
         in_place = self._in_savepoint if effect is Effect.LOCAL else perform
         outcome = self.budget.spend(lambda: in_place(action, run, limit))

@@ -10,13 +10,17 @@ from typing import Generic, TypeVar
 
 from attrs import define
 
-__all__ = ["Budget", "OverrunError", "within"]
+__all__ = ["Budget", "EscapedError", "OverrunError", "within"]
 
 T = TypeVar("T")
 
 
 class OverrunError(Exception):
     """A function did not return in time. It is left to itself: Python cannot stop a thread."""
+
+
+class EscapedError(Exception):
+    """A function raised what is no Exception, and so meant for nobody here."""
 
 
 @define
@@ -45,7 +49,8 @@ def within(seconds: float, function: Callable[[], T]) -> T:
 
     Raises:
         OverrunError: it did not return within the time.
-        BaseException: whatever it raised.
+        EscapedError: it raised a BaseException that is no Exception.
+        Exception: whatever it raised; SystemExit too.
     """
     answer: _Answer[T] = _Answer()
 
@@ -61,6 +66,9 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     thread.join(seconds)
     if thread.is_alive():
         raise OverrunError(f"It did not return within {seconds:.3g} seconds.")
-    if answer.error is not None:
+    if isinstance(answer.error, Exception | SystemExit):
         raise answer.error
+    if answer.error is not None:
+        # What asyncio and others end their own tasks with must not end the host's.
+        raise EscapedError(f"It raised {type(answer.error).__name__}.")
     return answer.value  # type: ignore[return-value]  # set, since nothing was raised

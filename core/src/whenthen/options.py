@@ -88,7 +88,8 @@ def option(
         default=default,
         kw_only=True,
         metadata={_KEY: spec},
-        validator=lambda _self, _field, value: spec.check(value),
+        # A template is checked as it was written; what its tags become has no bounds.
+        validator=None if template else lambda _self, _field, value: spec.check(value),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from attrs import frozen
+from attrs import field, frozen
 
 __all__ = ["REMOVED", "Change", "Outcome", "OutcomeKind"]
 
@@ -54,6 +54,24 @@ class Change:
     request: bool = False
 
 
+def _storable(detail: str) -> str:
+    """Return a sentence as every database takes it."""
+    if not isinstance(detail, str):
+        raise TypeError(f"an outcome's detail must be a text, not {type(detail).__name__}")
+    return storable(detail)
+
+
+def storable(text: str) -> str:
+    """Return a text without what some database refuses: NUL, and halves of characters."""
+    return (
+        text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    )
+
+
+def _within_a_week(seconds: float | None) -> float | None:
+    return None if seconds is None else min(max(float(seconds), 0.0), 604800.0)
+
+
 @frozen
 class Outcome:
     """What an action answers. Use `done`, `failed` or `unknown`.
@@ -62,10 +80,10 @@ class Outcome:
     """
 
     kind: OutcomeKind
-    detail: str = ""
+    detail: str = field(default="", converter=_storable)
     changes: tuple[Change, ...] = ()
     permanent: bool = False
-    retry_after: float | None = None
+    retry_after: float | None = field(default=None, converter=_within_a_week)
 
     @classmethod
     def done(cls, detail: str = "", *changes: Change) -> Outcome:

@@ -104,6 +104,9 @@ def _compiled_or_unavailable(
         return Compiled(binding, unavailable=error.sentence)
     except Refused as error:
         return Compiled(binding, unavailable=f"It is no longer valid: {error.sentence}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # one plugin's bug is not the others'
+        reason = f"Its plugin raised {type(error).__name__}: report this to the plugin's author."
+        return Compiled(binding, unavailable=reason)
 
 
 def compile_binding(

@@ -94,13 +94,14 @@ class Plugins:
 
     def add(self, plugin: Plugin, load: Callable[[], object]) -> None:
         """Load a plugin and register what it declares: all of it or, if it is broken, nothing."""
+        taken = self._manager.has_plugin(plugin.name)
         try:
             implementations = self._implementations(plugin, load())
             registry = _with_declarations(self.registry, implementations)
             modules = tuple(name for name in registry.modules if name not in self.registry.modules)
             self._refuse_taken(plugin, modules)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # it says so in its reason
-            if self._manager.has_plugin(plugin.name):
+            if self._manager.has_plugin(plugin.name) and not taken:
                 self._manager.unregister(name=plugin.name)
             reason = _reason(error)
             plugin = attrs.evolve(plugin, state=PluginState.QUARANTINED, reason=reason)
@@ -129,6 +130,8 @@ class Plugins:
                 f"It is made for version {wanted!r} of whenthen's plugin API, but this is version "
                 f"{API_VERSION}: install versions of the two that fit"
             )
+        if self._manager.has_plugin(plugin.name):
+            raise PluginError("Another plugin has its name: choose another one")
         self._manager.register(module, plugin.name)
         self._manager.check_pending()
         return [
@@ -224,7 +227,10 @@ def _load(entry_point: EntryPoint, count: int) -> object:
 
     # stevedore's own cache on disk loses the distribution and can be stale; this one is ours.
     ExtensionManager.ENTRY_POINT_CACHE[GROUP] = [entry_point]
-    manager: ExtensionManager[object] = ExtensionManager(GROUP, on_load_failure_callback=failed)
+    try:
+        manager: ExtensionManager[object] = ExtensionManager(GROUP, on_load_failure_callback=failed)
+    finally:
+        del ExtensionManager.ENTRY_POINT_CACHE[GROUP]
     return manager[entry_point.name].plugin
 
 

@@ -163,6 +163,8 @@ def _rendered(value: Any, fill: Callable[[str], str]) -> Any:
             changes[spot.name] = _filled(old, fill)
         elif attrs.has(type(old)):
             changes[spot.name] = _rendered(old, fill)
+        elif isinstance(old, tuple) and any(attrs.has(type(item)) for item in old):
+            changes[spot.name] = tuple(_rendered(item, fill) for item in old)
     return attrs.evolve(value, **changes) if changes else value
 
 

@@ -21,24 +21,26 @@ T = TypeVar("T")
 class HostServices:
     """The services of one call; what they opened is closed with the context."""
 
-    _container: svcs.Container = field()
+    _containers: tuple[svcs.Container, ...] = field()
 
     @classmethod
-    def of(cls, registry: svcs.Registry) -> Self:
-        """Return the services that `registry` has, opened only when they are asked for."""
+    def of(cls, *registries: svcs.Registry) -> Self:
+        """Return what the registries have, the first before the others, opened when asked for."""
         import svcs
 
-        return cls(svcs.Container(registry))
+        return cls(tuple(map(svcs.Container, registries)))
 
     def service(self, kind: type[T]) -> T:
         """Return the host's service of a type; raises Missing if nobody offers it."""
         import svcs
 
-        try:
-            service: T = self._container.get_abstract(kind)
-        except svcs.exceptions.ServiceNotFoundError:
-            raise Missing(f"The host offers no {kind.__name__}.") from None
-        return service
+        for container in self._containers:
+            try:
+                service: T = container.get_abstract(kind)
+            except svcs.exceptions.ServiceNotFoundError:
+                continue
+            return service
+        raise Missing(f"The host offers no {kind.__name__}.")
 
     def __enter__(self) -> Self:
         return self
@@ -49,4 +51,5 @@ class HostServices:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._container.close()
+        for container in self._containers:
+            container.close()

@@ -122,8 +122,9 @@ def _clause(clause: Clause, facts: Facts) -> Finding:
     found = facts.resolve(clause.fact)
     if isinstance(found, Missing):
         return Finding(clause.text, Verdict.UNKNOWN, clause.fact, reason=found.sentence)
-    shown = facts.shown(clause.fact, found.value)
+    shown = ""
     try:
+        shown = facts.shown(clause.fact, found.value)
         met = clause.test(found.value, facts.event.time)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # ValueError by contract, else a plugin's bug
         reason = f"The value cannot be compared ({type(error).__name__})."

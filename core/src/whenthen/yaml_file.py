@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any, Final
 
 from whenthen.errors import Problem, Refused
+from whenthen.outcome import storable
 
 __all__ = ["dump_yaml", "load_yaml"]
 
@@ -125,6 +126,8 @@ def _plain(value: Any) -> Any:
             return [_plain(item) for item in value]
         case date():
             return value.isoformat()
+        case str() if value != storable(value):
+            raise ValueError(f"the text {value!r} has a character that cannot be stored")
         case None | bool() | int() | float() | str():
             return value
         case _:

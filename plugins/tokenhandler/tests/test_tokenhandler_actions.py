@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -100,6 +101,9 @@ class Tokens:
         if serial in self.refused:
             raise ValueError("It is in use.")
         self.tokens[serial] = attrs.evolve(self.tokens[serial], **changes)
+
+    def connection(self) -> object:
+        return SimpleNamespace(dialect=SimpleNamespace(name="memory"))
 
     @contextmanager
     def begin_nested(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import attrs
 import click
 
 from whenthen.cli.options import database_option, json_option, opened
-from whenthen.cli.output import local, print_json, print_table
+from whenthen.cli.output import clean, local, print_json, print_table
 from whenthen.protocols import DeliveryState
 from whenthen.record import Finding, Record
 
@@ -51,7 +51,7 @@ def _tell(number: int, record: Record) -> None:
     )
     for note in (record.detail, record.error, record.delivery and f"delivery {record.delivery}"):
         if note:
-            click.echo(f"    {note}")
+            click.echo(f"    {clean(note)}")
     if record.empty_tags:
         click.echo(f"    empty tags: {', '.join(record.empty_tags)}")
     _findings(record.findings, "    ")
@@ -63,7 +63,7 @@ def _findings(findings: Sequence[Finding], indent: str) -> None:
         verdict = finding.verdict or "not looked at"
         seen = f"{finding.fact} is {finding.value or 'empty'}" if finding.fact else ""
         why = finding.reason or "; ".join(filter(None, (seen, finding.source)))
-        click.echo(f"{indent}{verdict:<13} {finding.clause}{f'   ({why})' if why else ''}")
+        click.echo(clean(f"{indent}{verdict:<13} {finding.clause}{f'   ({why})' if why else ''}"))
         _findings(finding.children, indent + "    ")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-__all__ = ["as_json", "local", "print_json", "print_table"]
+__all__ = ["as_json", "clean", "local", "print_json", "print_table"]
 
 
 def as_json(value: object) -> object:
@@ -57,7 +57,9 @@ def _text(value: object) -> str:
         case list() | tuple():
             return ", ".join(map(str, value))
         case _:
-            # Control characters could repaint the administrator's terminal.
-            return "".join(
-                c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value)
-            )
+            return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Return a text without control characters, which could repaint somebody's terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -57,7 +57,7 @@ class Worker:
                 away = False
             except Exception as error:  # noqa: BLE001  # the database is away; it comes back
                 if not away:
-                    log.warning("Deliveries wait: %s: %s", type(error).__name__, error)
+                    log.warning("Deliveries wait for the database: %s", type(error).__name__)
                 idle = away = True
             if idle:
                 self._wake.wait(self.poll_seconds)

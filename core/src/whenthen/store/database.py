@@ -51,8 +51,14 @@ def open_database(url: str) -> Database:
         StoreError: it is away, or the URL is wrong, or it has a newer schema than this version.
     """
     with _explained():
-        engine = sa.create_engine(url)
+        # The parameters of statements are what people typed, so they stay out of messages.
+        engine = sa.create_engine(url, hide_parameters=True)
         if engine.dialect.name == "sqlite":
+            if engine.url.database in (None, "", ":memory:"):
+                raise StoreError(
+                    "A database in memory is another one in each thread; name a file, as in "
+                    "sqlite:///whenthen.db."
+                )
             _prepare_sqlite(engine)
         database = Database(engine)
         try:
@@ -79,7 +85,12 @@ def _explained() -> Iterator[None]:
             "The database URL is not understood; expected one such as sqlite:///whenthen.db "
             "or postgresql+psycopg://user@host/name."
         ) from error
-    except sa.exc.OperationalError as error:
+    except sa.exc.DatabaseError as error:
+        if (
+            not isinstance(error, sa.exc.OperationalError)
+            and type(error) is not sa.exc.DatabaseError
+        ):
+            raise  # a statement that is wrong; the caller knows better what to say
         raise StoreError(
             f"The database does not answer, or is locked: {_first_line(error)} "
             "Check its URL, and that it runs."

@@ -10,7 +10,7 @@ import attrs
 import sqlalchemy as sa
 from attrs import field, frozen
 
-from whenthen.errors import NotFound
+from whenthen.errors import NotFound, Refused
 from whenthen.parsing import parse
 from whenthen.protocols import Attempt, Claimed, DeliveryState, NewDelivery, StoredDelivery
 from whenthen.record import Record
@@ -18,7 +18,7 @@ from whenthen.run import Services
 from whenthen.store import tables
 from whenthen.store.database import Database
 from whenthen.store.encoding import from_json, to_json
-from whenthen.store.host import host_connection
+from whenthen.store.host import begin_really, host_connection
 from whenthen.store.records import record_row
 
 __all__ = ["DeliveryStore"]
@@ -45,6 +45,7 @@ class DeliveryStore:
             self.wake()
         else:
             # A savepoint, so that a failure here leaves the host's transaction usable.
+            begin_really(connection)
             with connection.begin_nested():
                 _insert(connection, delivery, record)
 
@@ -77,10 +78,9 @@ class DeliveryStore:
                     attempts=_delivery.c.attempts + 1,
                 )
             )
-            rows = connection.execute(
-                sa.select(_delivery).where(mine).order_by(_delivery.c.created)
-            ).all()
-        return [_claimed(row) for row in rows]
+            mine_in_order = sa.select(_delivery).where(mine).order_by(_delivery.c.created)
+            rows = connection.execute(mine_in_order).all()
+            return [claimed for row in rows if (claimed := _claimed(row, connection))]
 
     def renew(self, worker: str, *, lease: float) -> None:
         """Extend the lease of all that a worker has in hand to `lease` seconds from now."""
@@ -163,8 +163,15 @@ def _insert(connection: sa.Connection, delivery: NewDelivery, record: Record) ->
     connection.execute(sa.insert(tables.record).values(**record_row(record)))
 
 
-def _claimed(row: sa.Row[Any]) -> Claimed:
-    return Claimed(parse(NewDelivery, from_json(row.payload)), row.attempts, row.created)
+def _claimed(row: sa.Row[Any], connection: sa.Connection) -> Claimed | None:
+    """Return a delivery as its worker gets it; one that cannot be read is dead."""
+    try:
+        return Claimed(parse(NewDelivery, from_json(row.payload)), row.attempts, row.created)
+    except (Refused, ValueError):
+        detail = "It cannot be read: was it made by another version of whenthen?"
+        unreadable = sa.update(_delivery).where(_delivery.c.id == row.id)
+        connection.execute(unreadable.values(state=DeliveryState.DEAD, worker="", detail=detail))
+        return None
 
 
 def _stored(row: sa.Row[Any]) -> StoredDelivery:

@@ -9,8 +9,8 @@ __all__ = ["from_json", "to_json"]
 
 
 def to_json(value: object) -> str:
-    """Return JSON text; the same value always gives the same text."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    """Return JSON text, in ASCII; the same value always gives the same text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def from_json(text: str) -> Any:  # whatever was stored

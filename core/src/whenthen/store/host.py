@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from whenthen.errors import Missing
 from whenthen.run import Services
 
-__all__ = ["HostTransactions", "host_connection"]
+__all__ = ["HostTransactions", "begin_really", "host_connection"]
 
 T = TypeVar("T")
 _THIS_MACHINE = (None, "", "localhost", "127.0.0.1", "::1")
@@ -27,6 +27,16 @@ def host_connection(services: Services, ours: sa.URL) -> sa.Connection | None:
     if connection is None or _place(connection.engine.url) != _place(ours):
         return None
     return connection
+
+
+def begin_really(connection: sa.Connection) -> None:
+    """Begin the transaction that SQLAlchemy believes in.
+
+    Python's driver for SQLite begins one only before it writes. A savepoint that comes first would
+    be the transaction itself, and releasing it would commit the host's work.
+    """
+    if connection.dialect.name == "sqlite" and not connection.connection.in_transaction:
+        connection.exec_driver_sql("BEGIN")
 
 
 def _place(url: sa.URL) -> tuple[object, ...]:
@@ -54,5 +64,12 @@ class HostTransactions:
 
         A host that offers no transaction looks after its own consistency.
         """
-        transaction = _offered(services, Session) or _offered(services, sa.Connection)
-        return nullcontext() if transaction is None else transaction.begin_nested()
+        session = _offered(services, Session)
+        if session is not None:
+            begin_really(session.connection())
+            return session.begin_nested()
+        connection = _offered(services, sa.Connection)
+        if connection is None:
+            return nullcontext()
+        begin_really(connection)
+        return connection.begin_nested()

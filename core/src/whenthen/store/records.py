@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from attrs import define, field
 
 from whenthen.errors import StoreError
+from whenthen.outcome import storable
 from whenthen.parsing import parse
 from whenthen.record import Record
 from whenthen.store import tables
@@ -116,25 +117,28 @@ class RecordStore:
         try:
             with self.database.writing() as connection:
                 connection.execute(sa.insert(tables.record), rows)
-        except (sa.exc.DataError, sa.exc.IntegrityError, ValueError) as error:
-            # One that can never be written must not keep back the others, nor end the thread.
-            if len(rows) == 1:
-                log.error("A record was dropped: %s", type(error).__name__)
-                return True
-            rows[:] = [row for row in rows if not self._written([row])]
-            return not rows
-        except (StoreError, sa.exc.SQLAlchemyError) as error:
+        except (StoreError, sa.exc.OperationalError, sa.exc.TimeoutError) as error:
             if not self._away:
                 log.warning("Records wait for the database: %s", type(error).__name__)
             self._away = True
             return False
+        except Exception as error:  # noqa: BLE001  # nothing may end the thread
+            # One that can never be written must not keep back the others.
+            if len(rows) == 1:
+                log.error(
+                    "A record was dropped: %s", type(error).__name__
+                )  # its text may hold a secret
+                return True
+            rows[:] = [row for row in rows if not self._written([row])]
+            return not rows
         self._away = False
         return True
 
 
 def record_row(record: Record) -> dict[str, Any]:
     """Return the row of a record."""
-    row = attrs.asdict(record, recurse=False)
+    members = attrs.asdict(record, recurse=False)
+    row = {key: storable(v) if type(v) is str else v for key, v in members.items()}
     row["findings"] = to_json([attrs.asdict(finding) for finding in record.findings])
     row["empty_tags"] = to_json(list(record.empty_tags))
     return row
