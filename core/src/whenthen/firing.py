@@ -17,7 +17,7 @@ from whenthen.changes import changed
 from whenthen.configured import Configured
 from whenthen.declare import Action, Effect
 from whenthen.environment import LiveEnvironment, snapshot
-from whenthen.errors import Aborted
+from whenthen.errors import Aborted, StoreError
 from whenthen.event import Event, new_id
 from whenthen.facts import Facts
 from whenthen.limits import Budget
@@ -86,6 +86,7 @@ class _Firing:
     budget: Budget
     facts: Facts = field(init=False)
     records: list[Record] = field(factory=list)
+    outbox_is_away: bool = False
 
     @facts.default
     def _looked_at(self) -> Facts:
@@ -144,14 +145,18 @@ class _Firing:
             return Outcome.failed(late) if compiled.aborts else Outcome(OutcomeKind.SKIPPED, late)
         run = self._run(compiled, environment, limit)
         in_place = self._in_savepoint if effect is Effect.LOCAL else perform
-        outcome = self.budget.spend(lambda: in_place(action, run, limit))
+        try:
+            outcome = self.budget.spend(lambda: in_place(action, run, limit))
+        finally:
+            if effect is not Effect.OBSERVE:
+                # What it changed, or tried to, is not seen through what was known before.
+                self.facts = self._looked_at()
         if outcome.changes and effect is not Effect.MODIFY:
             return Outcome.failed(
                 f"It asks for changes, but declares the effect {effect}: an error of the plugin."
             )
         if outcome.changes:
             self.event = changed(self.event, outcome.changes)
-        if effect in (Effect.MODIFY, Effect.LOCAL):
             self.facts = self._looked_at()
         return outcome
 
@@ -175,6 +180,8 @@ class _Firing:
         """Put an action into the outbox, with all that its run will need, and its record."""
         action = compiled.action
         assert action is not None
+        if self.outbox_is_away:  # to ask for it again would hold up the host's call again
+            return Outcome.failed("The outbox did not answer a binding before this one.")
         limit = min(action.time_limit, self.budget.left)
         run = self._run(compiled, environment, limit)
         found = self.budget.spend(lambda: prepared(action, run))
@@ -186,7 +193,11 @@ class _Firing:
             self.event.masked(self._secrets()), facts, tags, found,
         )  # fmt: skip
         record = self.record(compiled, outcome, findings, environment, delivery=delivery)
-        self.ports.outbox.add(new, record, self.services)
+        try:
+            self.budget.spend(lambda: self.ports.outbox.add(new, record, self.services))
+        except StoreError:
+            self.outbox_is_away = True
+            raise
         self.records.append(record)
         return outcome
 
