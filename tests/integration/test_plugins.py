@@ -106,6 +106,20 @@ def test_two_distributions_with_one_plugin_name_are_both_quarantined(site: Site)
         assert "2 installed distributions have a plugin named 'doorbell'" in plugin["reason"]
 
 
+def test_of_two_plugins_with_one_handler_module_the_second_is_quarantined(site: Site) -> None:
+    site.install(
+        "aardvark",
+        DOORBELL.replace('EventType("knock"', 'EventType("ring"').replace(
+            'HandlerModule("doorbell"', 'HandlerModule("bell"'
+        ),
+    )
+    site.install("zebra", DOORBELL.replace('HandlerModule("doorbell"', 'HandlerModule("bell"'))
+    plugins = site.plugins()
+    assert plugins["aardvark"]["state"] == "active"
+    assert plugins["zebra"]["state"] == "quarantined"
+    assert "declares modules that another plugin has declared: bell" in plugins["zebra"]["reason"]
+
+
 def test_strict_raises_and_names_the_culprit(site: Site) -> None:
     site.install("assertion", "assert False", version="0.3")
     done = site.run("-c", "import whenthen; whenthen.build(strict=True)")
