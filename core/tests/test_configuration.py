@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from whenthen import Action, Effect, Engine, Outcome, Refused, Resource, option
 from whenthen.binding import Binding, ResourceConfig, as_written
-from whenthen.configuration import Configuration, StepKind, difference, export, read
+from whenthen.configuration import Configuration, StepKind, check, difference, export, read
 from whenthen.errors import NotFound
 from whenthen.parsing import parse
 from whenthen.yaml_file import dump_yaml, load_yaml
@@ -113,13 +113,24 @@ def test_a_duplicate_key_is_told_with_its_line() -> None:
     assert list(refusal("bindings: []\nbindings: []")) == ["line 2, column 1"]
 
 
-@pytest.mark.parametrize("text", ["", "# nothing", "{}", "bindings:", "bindings: []"])
+@pytest.mark.parametrize("text", ["{}", "bindings:", "bindings: []"])
 def test_nothing_is_a_configuration(text: str) -> None:
     assert read(text) == Configuration()
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", "x", "1", "bindings: {}", "bindings: x", "bindings: false", "bindings: 0"]
+    "text",
+    [
+        "",
+        "# nothing",
+        "[]",
+        "x",
+        "1",
+        "bindings: {}",
+        "bindings: x",
+        "bindings: false",
+        "bindings: 0",
+    ],
 )
 def test_another_form_is_refused(text: str) -> None:
     assert refusal(text)
@@ -141,7 +152,8 @@ bindings:
     ) == {
         "other", "resources[0].kind", "bindings[0].name", "bindings[0].events",
         "bindings[0].position", "bindings[0].colour", "bindings[1].events", "bindings[1].active",
-        "bindings[1].order", "bindings[2].conditions", "bindings[4].name", "bindings[5]",
+        "bindings[1].order", "bindings[2].conditions", "bindings[2].name", "bindings[3].name",
+        "bindings[4].name", "bindings[5]",
     }  # fmt: skip
 
 
@@ -191,7 +203,7 @@ def test_every_error_of_the_meaning_at_once_and_nothing_is_applied(
     assert {problem.path for problem in caught.value.problems} == {
         "resources[0].options.host", "bindings[0].events[1]", "bindings[0].conditions[0].tokntype",
         "bindings[0].options.extra", "bindings[1].handler", "bindings[2].position",
-        "bindings[2].mode", "bindings[3].options.server", "bindings[4].handler",
+        "bindings[2].mode", "bindings[3].options.server", "bindings[4].action",
         "bindings[5].options.server",
     }  # fmt: skip
     assert lab.store(engine).load() == (0, [], [])
@@ -199,7 +211,7 @@ def test_every_error_of_the_meaning_at_once_and_nothing_is_applied(
 
 def test_prune(engine: Engine, lab: Lab) -> None:
     steps(engine, lab, GOOD)
-    assert steps(engine, lab, "") == [("keep", "themis"), ("keep", "one")]
+    assert steps(engine, lab, "{}") == [("keep", "themis"), ("keep", "one")]
     only_binding = GOOD[GOOD.index("bindings:") :]
     with pytest.raises(Refused) as caught:
         steps(engine, lab, only_binding, prune=True)
@@ -288,3 +300,24 @@ def test_whatever_a_file_says_it_is_read_or_refused(text: str) -> None:
 
 def test_what_has_its_default_is_not_written(lab: Lab) -> None:
     assert set(as_written(lab.binding())) == {"name", "events", "position", "handler", "action"}
+
+
+def test_errors_of_the_form_hide_no_error_of_the_meaning(engine: Engine, lab: Lab) -> None:
+    text = """
+bindings:
+  - {name: one, events: [nowhere], position: after, handler: nobody, action: act, order: "1",
+     conditions: [{tokntype: x}]}
+  - {name: two, events: [op], position: post, handler: lab, action: act,
+     conditions: [{fact: {no.such: 1}}], options: {server: none_such}, active: maybe}
+  - {name: two, events: [op], position: post, handler: nobody, action: act}
+  - {events: [nowhere]}
+"""
+    _, bindings, resources = lab.store(engine).load()
+    with pytest.raises(Refused) as caught:
+        check(text, Configuration.of(bindings, resources), engine.ports.registry)
+    assert {problem.path for problem in caught.value.problems} >= {
+        "bindings[0].position", "bindings[0].order", "bindings[0].events[0]",
+        "bindings[0].handler", "bindings[0].conditions[0].tokntype", "bindings[1].active",
+        "bindings[1].conditions[0].fact.no.such", "bindings[2].name", "bindings[2].handler",
+        "bindings[3].name", "bindings[3].handler", "bindings[3].events[0]",
+    }  # fmt: skip

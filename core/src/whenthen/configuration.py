@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import field, frozen
 
@@ -15,10 +16,16 @@ from whenthen.plan import compile_binding, compile_resource
 from whenthen.registry import Registry
 from whenthen.yaml_file import dump_yaml, load_yaml
 
-__all__ = ["Configuration", "Step", "StepKind", "difference", "export", "read"]
+__all__ = ["Configuration", "Step", "StepKind", "check", "difference", "export", "read"]
 
-T = TypeVar("T", Binding, ResourceConfig)
-_SECTIONS = {"resources": ResourceConfig, "bindings": Binding}
+_SECTIONS: Mapping[str, type[Binding | ResourceConfig]] = {
+    "resources": ResourceConfig,
+    "bindings": Binding,
+}
+_STAND_INS: Mapping[type, dict[str, object]] = {
+    Binding: {"name": "0", "events": ["-"], "position": "post", "handler": "-", "action": "-"},
+    ResourceConfig: {"name": "0", "kind": "-"},
+}
 
 
 class StepKind(StrEnum):
@@ -54,49 +61,41 @@ class Configuration:
         return cls({b.name: b for b in bindings}, {r.name: r for r in resources})
 
 
+@frozen
+class _Entry:
+    """A binding or resource as it stands in a file.
+
+    `told` are the members that are wrong in form; they are replaced, so that the rest of the entry
+    can be checked all the same.
+    """
+
+    path: str
+    thing: Binding | ResourceConfig
+    told: frozenset[str] = frozenset()
+
+
 def read(text: str) -> Configuration:
     """Return the configuration that a YAML text has, its form checked.
 
     Raises:
         Refused: with everything that is wrong with the form, and where.
     """
-    raw = load_yaml(text)
-    if raw is None:
-        raw = {}
-    if not isinstance(raw, dict):
-        raise Refused([Problem("", "The file must be a mapping with `bindings` and `resources`.")])
-    problems = [
-        Problem(key, f"is not known here; known are {', '.join(_SECTIONS)}")
-        for key in raw
-        if key not in _SECTIONS
-    ]
-    parsed: dict[str, dict[str, Any]] = {}
-    for section, kind in _SECTIONS.items():
-        parsed[section], found = _section(section, kind, raw.get(section))
-        problems += found
+    entries, problems = _entries(text)
     if problems:
         raise Refused(problems)
-    return Configuration(parsed["bindings"], parsed["resources"])
+    return _configuration(entries)
 
 
-def _section(section: str, kind: type[T], raw: object) -> tuple[dict[str, T], list[Problem]]:
-    if raw is None:
-        return {}, []
-    if not isinstance(raw, list):
-        return {}, [Problem(section, f"expected a list, got {type(raw).__name__}")]
-    things: dict[str, T] = {}
-    problems: list[Problem] = []
-    for index, item in enumerate(raw):
-        path = f"{section}[{index}]"
-        try:
-            thing = parse(kind, item, path)
-        except Refused as error:
-            problems += error.problems
-            continue
-        if thing.name in things:
-            problems.append(Problem(f"{path}.name", f"{thing.name!r} is there twice"))
-        things[thing.name] = thing
-    return things, problems
+def check(
+    text: str, current: Configuration, registry: Registry, *, prune: bool = False
+) -> list[Step]:
+    """Return what it takes to put a YAML text into force, everything checked.
+
+    Raises:
+        Refused: with everything that is wrong, with the form and with what it means, and where.
+    """
+    entries, problems = _entries(text)
+    return _steps_to(_configuration(entries), entries, problems, current, registry, prune)
 
 
 def difference(
@@ -109,6 +108,79 @@ def difference(
     Raises:
         Refused: with everything that is wrong, and where.
     """
+    entries = [
+        _Entry(f"{section}[{index}]", thing)
+        for section, things in (("resources", wanted.resources), ("bindings", wanted.bindings))
+        for index, thing in enumerate(things.values())
+    ]
+    return _steps_to(wanted, entries, [], current, registry, prune)
+
+
+def _entries(text: str) -> tuple[list[_Entry], list[Problem]]:
+    raw = load_yaml(text)
+    if not isinstance(raw, dict):
+        said = "is empty" if raw is None else "is no mapping"
+        example = "It has a mapping with `bindings:` and `resources:`, each a list; [] is none."
+        raise Refused([Problem("", f"The file {said}. {example}")])
+    problems = [
+        Problem(key, f"is not known here; known are {', '.join(_SECTIONS)}")
+        for key in raw
+        if key not in _SECTIONS
+    ]
+    entries: list[_Entry] = []
+    for section, kind in _SECTIONS.items():
+        items = raw.get(section)
+        if not isinstance(items, list | None):
+            problems.append(Problem(section, f"expected a list, got {type(items).__name__}"))
+            continue
+        names: set[str] = set()
+        for index, item in enumerate(items or ()):
+            entry, found = _entry(kind, item, f"{section}[{index}]")
+            problems += found
+            if entry is None or "name" in entry.told:
+                entries += [entry] if entry else []
+                continue
+            if entry.thing.name in names:
+                there_twice = f"{entry.thing.name!r} is there twice"
+                problems.append(Problem(f"{entry.path}.name", there_twice))
+            names.add(entry.thing.name)
+            entries.append(entry)
+    return entries, problems
+
+
+def _entry(
+    kind: type[Binding | ResourceConfig], item: object, path: str
+) -> tuple[_Entry | None, Sequence[Problem]]:
+    try:
+        thing: Any = parse(kind, item, path)  # an instance of `kind`
+        return _Entry(path, thing), ()
+    except Refused as error:
+        problems = error.problems
+    if not isinstance(item, dict):
+        return None, problems
+    wrong = {re.split(r"[.\[]", p.path.removeprefix(f"{path}."))[0] for p in problems}
+    patched = _STAND_INS[kind] | {key: item[key] for key in item if key not in wrong}
+    told = wrong | ({"handler", "action", "options"} if wrong & {"handler", "action"} else set())
+    stand_in: Any = parse(kind, patched)  # as above
+    return _Entry(path, stand_in, frozenset(told)), problems
+
+
+def _configuration(entries: Sequence[_Entry]) -> Configuration:
+    things = [entry.thing for entry in entries]
+    return Configuration.of(
+        [thing for thing in things if isinstance(thing, Binding)],
+        [thing for thing in things if isinstance(thing, ResourceConfig)],
+    )
+
+
+def _steps_to(  # noqa: PLR0917  # private, and each argument is of another type
+    wanted: Configuration,
+    entries: Sequence[_Entry],
+    problems: Sequence[Problem],
+    current: Configuration,
+    registry: Registry,
+    prune: bool,
+) -> list[Step]:
     steps = [
         *_steps("resource", current.resources, wanted.resources, prune),
         *_steps("binding", current.bindings, wanted.bindings, prune),
@@ -119,16 +191,19 @@ def difference(
         for name, config in {**current.resources, **wanted.resources}.items()
         if name not in deleted
     }
-    problems: list[Problem] = []
-    for step in steps:
-        if step.kind in (StepKind.CREATE, StepKind.CHANGE):
-            problems += _wrong(step, wanted, registry, resources)
+    found = list(problems)
+    for entry in entries:
+        in_force: Mapping[str, Binding | ResourceConfig] = (
+            current.bindings if isinstance(entry.thing, Binding) else current.resources
+        )
+        if in_force.get(entry.thing.name) != entry.thing:
+            found += _wrong(entry, registry, resources)
     kept = {step.thing.name for step in steps if step.kind is StepKind.KEEP}
     for name, binding in current.bindings.items():
         if name in kept or wanted.bindings.get(name) == binding:
-            problems += _left_without(binding, deleted)
-    if problems:
-        raise Refused(problems)
+            found += _left_without(binding, deleted)
+    if found:
+        raise Refused(found)
     return steps
 
 
@@ -171,24 +246,26 @@ def _deletes(step: Step, what: str) -> bool:
 
 
 def _wrong(
-    step: Step, wanted: Configuration, registry: Registry, resources: Mapping[str, ResourceConfig]
-) -> Sequence[Problem]:
-    """Return what is wrong with a binding or resource that is about to be saved."""
-    thing = step.thing
-    section = wanted.bindings if step.what == "binding" else wanted.resources
-    path = f"{step.what}s[{list(section).index(thing.name)}]"
+    entry: _Entry, registry: Registry, resources: Mapping[str, ResourceConfig]
+) -> list[Problem]:
+    """Return what is wrong with what an entry means, beside what was told of its form."""
+    thing, path = entry.thing, entry.path
     try:
         if isinstance(thing, Binding):
             compile_binding(thing, registry, resources, path)
         else:
             compile_resource(thing, registry, path)
     except Unavailable as error:
-        return [
-            Problem(f"{path}.{'handler' if step.what == 'binding' else 'kind'}", error.sentence)
-        ]
+        missing = "kind"
+        if isinstance(thing, Binding):
+            missing = "action" if thing.handler in registry.modules else "handler"
+        found: Sequence[Problem] = [Problem(f"{path}.{missing}", error.sentence)]
     except Refused as error:
-        return error.problems
-    return ()
+        found = error.problems
+    else:
+        return []
+    told = tuple(f"{path}.{member}" for member in entry.told)
+    return [problem for problem in found if not problem.path.startswith(told)]
 
 
 def _left_without(binding: Binding, deleted: set[str]) -> list[Problem]:

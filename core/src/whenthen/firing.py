@@ -87,6 +87,7 @@ class _Firing:
     facts: Facts = field(init=False)
     records: list[Record] = field(factory=list)
     outbox_is_away: bool = False
+    started: float = 0.0
 
     @facts.default
     def _looked_at(self) -> Facts:
@@ -94,7 +95,7 @@ class _Firing:
 
     def one(self, compiled: Compiled) -> None:
         """Take one binding from its verdict to its record."""
-        started = time.perf_counter()
+        self.started = time.perf_counter()
         outcome, findings = self.decide(compiled)
         environment = self._environment(compiled)
         error = ""
@@ -111,10 +112,7 @@ class _Firing:
             failed = outcome.kind in (OutcomeKind.FAILED, OutcomeKind.UNAVAILABLE)
             if failed and compiled.aborts:
                 outcome = attrs.evolve(outcome, kind=OutcomeKind.ABORTED)
-        duration = time.perf_counter() - started
-        self.records.append(
-            self.record(compiled, outcome, findings, environment, duration, error=error)
-        )
+        self.records.append(self.record(compiled, outcome, findings, environment, error=error))
         if outcome.kind is OutcomeKind.ABORTED:
             raise Aborted(compiled.binding.name, self.event.type, outcome.detail)
 
@@ -207,12 +205,12 @@ class _Firing:
         outcome: Outcome,
         findings: tuple[Finding, ...],
         environment: LiveEnvironment,
-        duration: float = 0.0,
         *,
         error: str = "",
         delivery: str = "",
     ) -> Record:
         """Return the trace of a binding at this event."""
+        duration = time.perf_counter() - self.started
         event, binding = self.event, compiled.binding
         return Record(
             event.id, event.type, event.position, binding.name, binding.handler, binding.action,

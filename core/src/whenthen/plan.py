@@ -121,12 +121,20 @@ def compile_binding(
         Unavailable: its handler module, or its action, is not there.
         Refused: with everything that is wrong with it.
     """
-    action = registry.action(binding.handler, binding.action)
-    problems = list(_misplaced(binding, action, registry, path))
+    problems = list(_unknown_events(binding, registry, path))
+    conditions = ALWAYS
     try:
         conditions = parse_conditions(binding.conditions, registry, join(path, "conditions"))
     except Refused as error:
         problems += error.problems
+    try:
+        action = registry.action(binding.handler, binding.action)
+    except Unavailable as error:
+        if not problems:
+            raise
+        missing = "action" if binding.handler in registry.modules else "handler"
+        raise Refused([Problem(join(path, missing), error.sentence), *problems]) from error
+    problems += _misplaced(binding, action, path)
     options: object = None
     tags: list[str] = []
     here = join(path, "options")
@@ -162,13 +170,17 @@ def compile_resource(config: ResourceConfig, registry: Registry, path: str = "")
     return parse(declared.options, dict(config.options), join(path, "options"))
 
 
-def _misplaced(
-    binding: Binding, action: Action, registry: Registry, path: str
-) -> Iterable[Problem]:
+def _unknown_events(binding: Binding, registry: Registry, path: str) -> Iterable[Problem]:
     for index, event_type in enumerate(binding.events):
         if event_type not in registry.event_types:
-            where = f"{join(path, 'events')}[{index}]"
-            yield Problem(where, f"{event_type!r} is no event type that a host declares")
+            known = ", ".join(sorted(registry.event_types)) or "none"
+            yield Problem(
+                f"{join(path, 'events')}[{index}]",
+                f"no installed plugin declares the event type {event_type!r}; there are {known}",
+            )
+
+
+def _misplaced(binding: Binding, action: Action, path: str) -> Iterable[Problem]:
     if binding.position not in action.positions:
         allowed = ", ".join(sorted(action.positions))
         yield Problem(

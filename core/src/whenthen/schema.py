@@ -41,12 +41,15 @@ def json_schema(cls: type | None) -> dict[str, Any]:  # a JSON document is neste
 
 def _property(field: attrs.Attribute[Any]) -> dict[str, Any]:
     spec = spec_of(field)
-    schema = dict(_SECRET) if spec.secret else _type(field.type)
+    schema: dict[str, Any] = dict(_SECRET) if spec.secret else _type(field.type)
     if spec.summary:
         schema["description"] = spec.summary
-    if field.default is not attrs.NOTHING and not isinstance(field.default, attrs.Factory):  # type: ignore[arg-type]  # Factory is a class at run time
+    is_factory = isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]  # a class at run time
+    if field.default is not attrs.NOTHING and not is_factory and not spec.secret:
         schema["default"] = _plain_default(field.default)
-    return schema | _bounds(spec, schema.get("type")) | _extensions(spec)
+    bounded = schema["anyOf"][0] if "anyOf" in schema else schema  # null, the other, has none
+    bounded |= _bounds(spec, bounded.get("type"))
+    return schema | _extensions(spec)
 
 
 def _bounds(spec: OptionSpec, kind: object) -> dict[str, Any]:

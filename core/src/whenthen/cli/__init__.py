@@ -75,6 +75,7 @@ def _entry_points() -> dict[str, importlib.metadata.EntryPoint]:
     "--database",
     metavar="URL",
     envvar="WHENTHEN_DATABASE_URL",
+    show_envvar=True,
     help="The database, as SQLAlchemy writes it.  [default: sqlite:///whenthen.db]",
 )
 @click.pass_context

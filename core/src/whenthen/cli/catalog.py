@@ -46,8 +46,8 @@ def catalog_command(as_json: bool) -> None:
         click.echo(f"\n{heading.replace('_', ' ').capitalize()}\n")
         print_table([_short(row) for row in rows], empty="None.")
         for row in rows:
-            if row.get("unavailable"):
-                click.echo(f"\n{row['name']}: {row['unavailable']}")
+            if row.get("reason"):
+                click.echo(f"\n{row['name']}: {row['reason']}")
 
 
 def _catalog(registry: Registry) -> dict[str, list[dict[str, Any]]]:
@@ -84,7 +84,7 @@ def _module(registry: Registry, name: str) -> dict[str, Any]:
     try:
         actions = registry.actions(module)
     except Unavailable as error:
-        return described | {"actions": [], "unavailable": error.sentence}
+        return described | {"actions": [], "reason": error.sentence}
     return described | {
         "actions": [
             {
@@ -104,7 +104,7 @@ def _schema(options: type | None) -> dict[str, Any]:
 
 def _short(row: Mapping[str, Any]) -> dict[str, object]:
     """Return what a table shows of an entry: everything but the schemas."""
-    shown = {key: value for key, value in row.items() if key not in ("schema", "unavailable")}
+    shown = {key: value for key, value in row.items() if key not in ("schema", "reason")}
     if "actions" in shown:
         shown["actions"] = [f"{a['name']} ({a['effect']})" for a in row["actions"]]
     return shown

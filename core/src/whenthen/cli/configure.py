@@ -11,7 +11,7 @@ import click
 from whenthen.build import Parts
 from whenthen.cli.options import database_option, json_option, opened, who
 from whenthen.cli.output import print_json
-from whenthen.configuration import Configuration, Step, StepKind, difference, export, read
+from whenthen.configuration import Configuration, Step, StepKind, check, export
 from whenthen.errors import Problem, Refused
 
 __all__ = ["apply_command", "export_command", "plan_command"]
@@ -60,10 +60,9 @@ def export_command() -> None:
 
 def _steps(parts: Parts, file: Path, prune: bool) -> tuple[int, list[Step]]:
     """Return what applying a file would do, and the revision that it was compared with."""
-    wanted = read(_text(file))
     revision, bindings, resources = parts.bindings.load()
     current = Configuration.of(bindings, resources)
-    return revision, difference(current, wanted, parts.registry, prune=prune)
+    return revision, check(_text(file), current, parts.registry, prune=prune)
 
 
 def _text(file: Path) -> str:

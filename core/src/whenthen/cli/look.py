@@ -55,7 +55,7 @@ def _tell(number: int, record: Record) -> None:
     if record.empty_tags:
         click.echo(f"    empty tags: {', '.join(record.empty_tags)}")
     _findings(record.findings, "    ")
-    click.echo(f"    event {record.event}, {record.duration * 1000:.1f} ms")
+    click.echo(f"    event {record.event}, {record.duration * 1000:.2f} ms")
 
 
 def _findings(findings: Sequence[Finding], indent: str) -> None:

@@ -25,7 +25,8 @@ def demo(keep: Path | None) -> None:
         from whenthen_otpserver.demo.story import tell
     except ModuleNotFoundError as error:
         raise click.ClickException(
-            f"The demo needs {error.name}: pip install 'whenthen-otpserver[demo]'"
+            f"The demo needs {error.name}. Install whenthen-otpserver with its extra `demo`; from "
+            "a checkout: pip install './plugins/otpserver[demo]'"
         ) from error
     with _folder(keep) as folder:
         tell(folder)

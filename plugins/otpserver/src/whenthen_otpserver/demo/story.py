@@ -37,11 +37,13 @@ def tell(folder: Path) -> None:
     """Play the story in a folder; nothing is left running."""
     with MailSink(folder) as sink:
         environ = _prepared(folder, sink.port)
-        telling.step(1, "The administrator has four plugins installed, and binds actions to events")
+        telling.step(1, "The administrator has four plugins and binds actions to events")
         telling.said("$ whenthen plugins")
         telling.said(command(environ, "plugins"))
+        telling.said("(basic is the core's own: conditions and facts.)")
         telling.said("$ whenthen apply bindings.yaml")
         telling.said(command(environ, "apply", str(folder / "bindings.yaml")))
+        telling.bindings(json.loads(command(environ, "bindings", "--json")))
         observer = Observer()
         with _server(folder, environ, observer) as url:
             story = Story(Api(url), sink, observer, environ)
@@ -124,18 +126,25 @@ class Story:
     def an_attacker_locks_the_token(self) -> None:
         """Fail until the token locks; the owner gets a mail, a script runs."""
         telling.step(4, "an attacker guesses until the token locks; alice hears of it")
+        telling.said("the administrator has tokens lock at the third failure:")
         self.call("POST", "/token/set", serial=self.alices, max_failcount=3)
+        telling.said("the attacker knows the PIN, and guesses:")
         for guess in ("000000", "111111", "222222"):
             self.call("POST", "/validate/check", user="alice", **{"pass": _PIN + guess})
         telling.mail(self.sink.next())
         state, detail = self._delivered("raise-the-alarm")
         telling.said(f"the delivery of raise-the-alarm is {state}:")
         telling.quoted(detail.replace(" ⏎ ", "\n"))
+        telling.said("from now on even the right one-time password is refused:")
+        otp = HOTP(self.key, 6, SHA1(), enforce_key_length=False).generate(1).decode()  # noqa: S303  # RFC 4226
+        self.call("POST", "/validate/check", user="alice", **{"pass": _PIN + otp})
+        telling.mail(self.sink.next())
 
     def bob_registers(self) -> None:
         """Use a registration token; a TOTP token takes its place."""
         telling.step(5, "bob uses a registration token, and gets a real one in its place")
-        self.call("POST", "/token/init", type="registration", user="bob")
+        answer = self.call("POST", "/token/init", type="registration", user="bob")
+        registration = answer["detail"]["serial"]
         mail = self.sink.next()
         telling.mail(mail)
         code = str(mail.get_content()).rstrip().rpartition(" ")[2]
@@ -143,6 +152,9 @@ class Story:
         answer = self.call("GET", "/token/", user="bob")
         for token in answer["result"]["value"]["tokens"]:
             telling.said(f"bob now has {token['serial']}, of type {token['type']}")
+        answer = self.call("GET", "/token/", serial=registration)
+        if answer["result"]["value"]["count"] == 0:
+            telling.said(f"and {registration} is gone")
 
     def call(self, method: str, path: str, **parameters: object) -> dict[str, Any]:
         """Make a call, and tell what it did."""

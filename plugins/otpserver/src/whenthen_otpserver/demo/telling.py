@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from email.message import EmailMessage
+from typing import Any
 
 import click
 
 from whenthen import Finding, OutcomeKind, Record, Verdict
 
-__all__ = ["mail", "quoted", "records", "said", "step"]
+__all__ = ["bindings", "mail", "quoted", "records", "said", "step"]
 
 _FIRED = {OutcomeKind.DONE, OutcomeKind.DEFERRED}
 
@@ -29,6 +30,9 @@ def said(text: str) -> None:
 def records(found: Iterable[Record]) -> None:
     """Tell of each event which bindings fired, and which did not and why."""
     event = ""
+    found = list(found)
+    if not found:
+        said("  nothing is bound to this event")
     for record in found:
         if f"{record.position} {record.event_type}" != event:
             event = f"{record.position} {record.event_type}"
@@ -37,6 +41,22 @@ def records(found: Iterable[Record]) -> None:
         click.echo("     ", nl=False)
         click.secho("fired    " if fired else "not fired", fg="green" if fired else None, nl=False)
         click.echo(f"  {record.binding}: {_what(record)}")
+
+
+def bindings(listed: Iterable[Mapping[str, Any]]) -> None:
+    """Tell what is bound, in its order."""
+    said("so, in the order in which they run:")
+    for one in listed:
+        met = ", ".join(
+            f"{name}: {_text(value)}" for c in one["conditions"] for name, value in c.items()
+        )
+        click.echo(f"     {one['name']}")
+        click.echo(f"       when {one['position']} {', '.join(one['events'])}, if {met},")
+        click.echo(f"       then {one['handler']}.{one['action']}")
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value).replace("'", "")
 
 
 def mail(message: EmailMessage) -> None:
