@@ -109,9 +109,8 @@ def difference(
         Refused: with everything that is wrong, and where.
     """
     entries = [
-        _Entry(f"{section}[{index}]", thing)
-        for section, things in (("resources", wanted.resources), ("bindings", wanted.bindings))
-        for index, thing in enumerate(things.values())
+        *(_Entry(f"resources[{i}]", one) for i, one in enumerate(wanted.resources.values())),
+        *(_Entry(f"bindings[{i}]", one) for i, one in enumerate(wanted.bindings.values())),
     ]
     return _steps_to(wanted, entries, [], current, registry, prune)
 
