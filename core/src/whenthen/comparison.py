@@ -1,6 +1,6 @@
 """Comparisons, and the one grammar that they are written in: `>= 900`, `older than 90d`.
 
-A text is parsed once, to a `Test`. A test that cannot be applied to a value ("many" >= 3) raises
+A text is parsed once. A comparison that cannot be applied to a value ("many" >= 3) raises
 ValueError: then the clause is unknown, not met or unmet.
 """
 
@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from attrs import frozen
 
-__all__ = ["LONGEST_PATTERN", "Test", "compile_pattern", "parse_comparison"]
+__all__ = ["LONGEST_PATTERN", "Comparison", "compile_pattern", "parse_comparison"]
 
 LONGEST_PATTERN: Final = 1000
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 
 
 @frozen
-class Test:
+class Comparison:
     """A comparison ready to be applied: called with the fact's value and the event's time."""
 
     operator: str
@@ -42,14 +42,14 @@ _FORMS: Final = {
         "within 7d, older than 90d; the units are s m h d w y"
     ),
 }
-_COMPARISON = re.compile(
+_WRITTEN = re.compile(
     r"\s*(?P<operator>[!<>=]+|(?:in|contains|matches|before|after|within|older\s+than)(?=\s))"
     r"\s*(?P<operand>.*?)\s*",
     re.DOTALL,
 )
 
 
-def parse_comparison(raw: object, kind: str) -> Test:
+def parse_comparison(raw: object, kind: str) -> Comparison:
     """Return the test that a text stands for; `kind` is number, text or time.
 
     Raises:
@@ -57,10 +57,10 @@ def parse_comparison(raw: object, kind: str) -> Test:
     """
     if not isinstance(raw, str):
         raise ValueError(f"expected {_FORMS[kind]}; got {raw!r}")
-    match = _COMPARISON.fullmatch(raw)
+    match = _WRITTEN.fullmatch(raw)
     if match is None:
         if kind == "text":
-            return Test("=", raw)
+            return Comparison("=", raw)
         raise ValueError(f"expected {_FORMS[kind]}; got {raw!r}")
     operator, operand = " ".join(match["operator"].split()), match["operand"]
     try:
@@ -72,25 +72,25 @@ def parse_comparison(raw: object, kind: str) -> Test:
         ) from None
 
 
-def _test(operator: str, operand: str, kind: str) -> Test:
+def _test(operator: str, operand: str, kind: str) -> Comparison:
     if not operand:
         raise ValueError(f"nothing follows {operator!r}")
     if operator in ("within", "older than") and kind != "number":
-        return Test(operator, _duration(operand))
+        return Comparison(operator, _duration(operand))
     if operator in ("before", "after") and kind != "number":
-        return Test("<" if operator == "before" else ">", _moment(operand))
+        return Comparison("<" if operator == "before" else ">", _moment(operand))
     if operator in ("<", "<=", ">", ">="):
         is_time = kind == "time" or (kind == "text" and not re.fullmatch(r"[+-]?\d+", operand))
-        return Test(operator, _moment(operand) if is_time else _whole(operand))
+        return Comparison(operator, _moment(operand) if is_time else _whole(operand))
     if operator in ("=", "!=") and kind != "time":
-        return Test(operator, _whole(operand) if kind == "number" else operand)
+        return Comparison(operator, _whole(operand) if kind == "number" else operand)
     if operator == "in" and kind != "time":
         items = [item.strip() for item in operand.split(",")]
-        return Test("in", frozenset(map(_whole, items) if kind == "number" else items))
+        return Comparison("in", frozenset(map(_whole, items) if kind == "number" else items))
     if operator == "contains" and kind == "text":
-        return Test(operator, operand)
+        return Comparison(operator, operand)
     if operator == "matches" and kind == "text":
-        return Test(operator, compile_pattern(operand))
+        return Comparison(operator, compile_pattern(operand))
     raise ValueError(f"{operator!r} is not an operator here")
 
 

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from attrs import frozen
 
-from whenthen.comparison import LONGEST_PATTERN, Test, compile_pattern, parse_comparison
+from whenthen.comparison import LONGEST_PATTERN, Comparison, compile_pattern, parse_comparison
 
 __all__ = [
     "Choices",
@@ -42,11 +42,11 @@ class Operand(Protocol):
 class Flag:
     """`true` or `false`; nothing else."""
 
-    def parse(self, raw: object) -> Test:
+    def parse(self, raw: object) -> Comparison:
         """Return the test for equality."""
         if not isinstance(raw, bool):
             raise ValueError(f"expected true or false, got {raw!r}")
-        return Test("=", raw)
+        return Comparison("=", raw)
 
     def schema(self) -> _Schema:
         """Return the JSON Schema of the values."""
@@ -59,7 +59,7 @@ class Choices:
 
     allowed: tuple[str, ...] = ()
 
-    def parse(self, raw: object) -> Test:
+    def parse(self, raw: object) -> Comparison:
         """Return the test for membership."""
         texts = raw if isinstance(raw, list) else [raw]
         if not texts or not all(isinstance(text, str) for text in texts):
@@ -67,7 +67,7 @@ class Choices:
         for text in texts:
             if self.allowed and text not in self.allowed:
                 raise ValueError(f"expected one of {', '.join(self.allowed)}, got {text!r}")
-        return Test("in", frozenset(texts))
+        return Comparison("in", frozenset(texts))
 
     def schema(self) -> _Schema:
         """Return the JSON Schema of the values."""
@@ -79,11 +79,11 @@ class Choices:
 class Pattern:
     """A regular expression (RE2) that matches from the start of the value."""
 
-    def parse(self, raw: object) -> Test:
+    def parse(self, raw: object) -> Comparison:
         """Return the test for a match."""
         if not isinstance(raw, str):
             raise ValueError(f"expected a regular expression, got {raw!r}")
-        return Test("matches", compile_pattern(raw))
+        return Comparison("matches", compile_pattern(raw))
 
     def schema(self) -> _Schema:
         """Return the JSON Schema of the values."""
@@ -94,10 +94,10 @@ class Pattern:
 class Number:
     """A whole number, or a comparison with one: `">= 900"`, `"in 1, 2, 3"`."""
 
-    def parse(self, raw: object) -> Test:
+    def parse(self, raw: object) -> Comparison:
         """Return the test for the comparison."""
         if isinstance(raw, int) and not isinstance(raw, bool):
-            return Test("=", raw)
+            return Comparison("=", raw)
         return parse_comparison(raw, "number")
 
     def schema(self) -> _Schema:
@@ -111,7 +111,7 @@ class Number:
 class Text:
     """A text, or a comparison: `"!= x"`, `"in a, b"`, `"contains x"`, `"matches x.*"`."""
 
-    def parse(self, raw: object) -> Test:
+    def parse(self, raw: object) -> Comparison:
         """Return the test for the comparison; a text that is no comparison means equality."""
         if isinstance(raw, int) and not isinstance(raw, bool):
             raw = f"= {raw}"
@@ -126,7 +126,7 @@ class Text:
 class Time:
     """A comparison of times: `"older than 90d"`, `"within 7d"`, `"> {now}-5h"`."""
 
-    def parse(self, raw: object) -> Test:
+    def parse(self, raw: object) -> Comparison:
         """Return the test for the comparison."""
         return parse_comparison(raw, "time")
 
