@@ -383,6 +383,16 @@ def test_processes_that_start_at_once_migrate_once(url: str) -> None:
         assert [BindingStore(one).revision() for one in opened] == [0] * 4
 
 
+def test_a_row_that_cannot_be_read_keeps_back_no_other(database: Database) -> None:
+    store = BindingStore(database)
+    store.change(put=[_named("one"), _named("two")], who="ann")
+    table = metadata.tables["whenthen_binding"]
+    with database.writing() as connection:
+        broken = sa.update(table).where(table.c.name == "one")
+        connection.execute(broken.values(data='{"made": "by another version"}'))
+    assert [one.name for one in store.load()[1]] == ["two"]
+
+
 @contextmanager
 def closing_all(databases: Sequence[Database]) -> Iterator[Sequence[Database]]:
     """Close every database at the end."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 import sqlalchemy as sa
@@ -18,6 +19,9 @@ from whenthen.store.database import Database
 from whenthen.store.encoding import from_json, to_json
 
 __all__ = ["BindingStore", "Version"]
+
+T = TypeVar("T", Binding, ResourceConfig)
+log = logging.getLogger("whenthen.bindings")
 
 
 @frozen
@@ -51,8 +55,8 @@ class BindingStore:
             resources = connection.execute(sa.select(tables.resource.c.data)).scalars()
             return (
                 revision,
-                [parse(Binding, from_json(data)) for data in bindings],
-                [parse(ResourceConfig, from_json(data)) for data in resources],
+                list(_readable(Binding, bindings)),
+                list(_readable(ResourceConfig, resources)),
             )
 
     def change(
@@ -129,6 +133,16 @@ class BindingStore:
                     raise NotFound(f"In version {number} the binding {name!r} was deleted.")
                 return version.binding
         raise NotFound(f"The binding {name!r} has no version {number}.")
+
+
+def _readable(kind: type[T], rows: Iterable[str]) -> Iterator[T]:
+    """Yield what can be read; a row of another version of ours must not keep back the others."""
+    for data in rows:
+        try:
+            yield parse(kind, from_json(data))
+        except (Refused, ValueError):
+            said = "A %s in the database cannot be read and is left out: %.200s"
+            log.error(said, kind.__name__, data)  # the row says it all
 
 
 def _revision(connection: sa.Connection) -> int:

@@ -130,19 +130,26 @@ def _schema_of(engine: sa.Engine) -> str | None:
 
 
 @contextmanager
-def _alone(connection: sa.Connection) -> Iterator[None]:
-    """Let one process migrate at a time; SQLite's writing transaction does that by itself."""
+def _alone(engine: sa.Engine) -> Iterator[None]:
+    """Let one process migrate at a time; SQLite's writing transaction does that by itself.
+
+    The lock is held on a connection of its own, and so beyond the commit of the migration.
+    """
     locks = {
-        "postgresql": ("SELECT pg_advisory_xact_lock(7741)", "SELECT 1"),
+        "postgresql": ("SELECT pg_advisory_lock(7741)", "SELECT pg_advisory_unlock(7741)"),
         "mysql": ("SELECT GET_LOCK('whenthen', 60)", "SELECT RELEASE_LOCK('whenthen')"),
     }
-    name = "mysql" if connection.dialect.name == "mariadb" else connection.dialect.name
-    take, give_back = locks.get(name, ("SELECT 1", "SELECT 1"))
-    connection.execute(sa.text(take))
-    try:
+    name = "mysql" if engine.dialect.name == "mariadb" else engine.dialect.name
+    if name not in locks:
         yield
-    finally:
-        connection.execute(sa.text(give_back))
+        return
+    take, give_back = locks[name]
+    with engine.connect() as connection:
+        connection.execute(sa.text(take))
+        try:
+            yield
+        finally:
+            connection.execute(sa.text(give_back))
 
 
 def _migrate(database: Database) -> None:
@@ -154,7 +161,7 @@ def _migrate(database: Database) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     try:
-        with database.writing() as connection, _alone(connection):
+        with _alone(database.engine), database.writing() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
