@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import attrs
 
@@ -14,12 +15,22 @@ from whenthen.limits import EscapedError, OverrunError, within
 from whenthen.outcome import Outcome, OutcomeKind
 from whenthen.run import Run
 
-__all__ = ["acting", "guarded", "perform", "prepared"]
+__all__ = ["acting", "chaining_off", "guarded", "perform", "prepared"]
 
 _ANSWERS = (OutcomeKind.DONE, OutcomeKind.FAILED, OutcomeKind.UNKNOWN)
 
 acting = contextvars.ContextVar("whenthen_acting", default=False)
 """True while an action runs: the host's calls that it makes are no events (chaining is off)."""
+
+
+@contextmanager
+def chaining_off() -> Iterator[None]:
+    """Let what happens inside cause no events."""
+    token = acting.set(True)
+    try:
+        yield
+    finally:
+        acting.reset(token)
 
 
 def perform(action: Action, run: Run[object], limit: float) -> Outcome:
@@ -30,14 +41,10 @@ def perform(action: Action, run: Run[object], limit: float) -> Outcome:
     """
 
     def call() -> Outcome:
-        token = acting.set(True)
-        try:
-            ready = run
-            if run.delivery is None:
-                ready = attrs.evolve(run, prepared=prepared(action, run))
-            outcome: object = action.run(ready)
-        finally:
-            acting.reset(token)
+        ready = run
+        if run.delivery is None:
+            ready = attrs.evolve(run, prepared=prepared(action, run))
+        outcome: object = action.run(ready)
         if not isinstance(outcome, Outcome) or outcome.kind not in _ANSWERS:
             raise TypeError("the action did not return Outcome.done(), failed() or unknown()")
         return outcome

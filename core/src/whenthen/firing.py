@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 import attrs
 from attrs import define, field, frozen
 
-from whenthen.acting import acting, guarded, perform, prepared
+from whenthen.acting import chaining_off, guarded, perform, prepared
 from whenthen.changes import changed
 from whenthen.configured import Configured
 from whenthen.declare import Action, Effect
@@ -62,13 +62,12 @@ def fire(
         Aborted: a binding with `on_error: abort` failed. The records are kept all the same.
     """
     firing = _Firing(ports, event, services, budget)
-    # Facts and preparations, too, may call what the host has marked as events.
-    token = acting.set(True)
     try:
-        for compiled in bindings:
-            firing.one(compiled)
+        # Facts and preparations, too, may call what the host has marked as events.
+        with chaining_off():
+            for compiled in bindings:
+                firing.one(compiled)
     finally:
-        acting.reset(token)
         # The record of a deferred action stands in the outbox's transaction already.
         ports.sink.write([one for one in firing.records if not one.delivery])
         for record in firing.records:

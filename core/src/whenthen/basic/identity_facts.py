@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from whenthen import Fact, Missing, Scope, Sourced, UserRef
+from whenthen import Event, Fact, Missing, Scope, Sourced, UserRef
 from whenthen.identity import AdminDirectory, Token, TokenStore, User, UserDirectory
 
 __all__ = ["IDENTITY_FACTS"]
@@ -15,11 +15,10 @@ def _token(scope: Scope) -> Sourced:
     """Return the token of the event, and how it was found."""
     event, store = scope.event, scope.service(TokenStore)  # type: ignore[type-abstract]  # a protocol is the key of the service
     if event.serial:
-        in_request = event.request.parameters.get("serial") == event.serial
         token = store.get(event.serial)
         if token is None:
             raise Missing("The serial names no token.")
-        return Sourced(token, f"serial from the {'request' if in_request else 'response'}")
+        return Sourced(token, _source_of_serial(event))
     if event.user is None:
         raise Missing("No token is identified: the event has neither a serial nor a user.")
     owned = store.owned_by(event.user)
@@ -28,13 +27,15 @@ def _token(scope: Scope) -> Sourced:
     return Sourced(owned[0], "the user's only token")
 
 
+def _source_of_serial(event: Event) -> str:
+    in_request = event.request.parameters.get("serial") == event.serial
+    return f"serial from the {'request' if in_request else 'response'}"
+
+
 def _serial(scope: Scope) -> object:
     """Return the serial, which is still known when the token is gone."""
     if scope.event.serial:
-        in_request = scope.event.request.parameters.get("serial") == scope.event.serial
-        return Sourced(
-            scope.event.serial, f"serial from the {'request' if in_request else 'response'}"
-        )
+        return Sourced(scope.event.serial, _source_of_serial(scope.event))
     return scope.fact("token").serial
 
 

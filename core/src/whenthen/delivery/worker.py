@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from attrs import Factory, define, field
 
-from whenthen.acting import guarded, perform
+from whenthen.acting import chaining_off, guarded, perform
 from whenthen.configured import Configured
 from whenthen.delivery.policy import Policy
 from whenthen.environment import StoredEnvironment
@@ -158,7 +158,8 @@ class Worker:
                         new.handler, self.configured, services, new.facts, new.tags
                     ),
                 )
-                return perform(action, ready, action.time_limit)
+                with chaining_off():
+                    return perform(action, ready, action.time_limit)
 
         outcome, error = guarded(run)
         return fresh_until, outcome, error

@@ -120,7 +120,7 @@ class Story:
     def alice_logs_in(self) -> None:
         """Log in with a real one-time password."""
         telling.step(3, "alice logs in with her PIN and a one-time password")
-        otp = HOTP(self.key, 6, SHA1(), enforce_key_length=False).generate(0).decode()  # noqa: S303  # RFC 4226
+        otp = self._otp(0)
         self.call("POST", "/validate/check", user="alice", **{"pass": _PIN + otp})
 
     def an_attacker_locks_the_token(self) -> None:
@@ -136,7 +136,7 @@ class Story:
         telling.said(f"the delivery of raise-the-alarm is {state}:")
         telling.quoted(detail.replace(" ⏎ ", "\n"))
         telling.said("from now on even the right one-time password is refused:")
-        otp = HOTP(self.key, 6, SHA1(), enforce_key_length=False).generate(1).decode()  # noqa: S303  # RFC 4226
+        otp = self._otp(1)
         self.call("POST", "/validate/check", user="alice", **{"pass": _PIN + otp})
         telling.mail(self.sink.next())
 
@@ -166,6 +166,10 @@ class Story:
         telling.said(f"{method} {path} {shown}: {result.get('authentication') or 'done'}")
         telling.records(self.observer.take())
         return answer
+
+    def _otp(self, counter: int) -> str:
+        """Return alice's one-time password, as her token would show it (RFC 4226)."""
+        return HOTP(self.key, 6, SHA1(), enforce_key_length=False).generate(counter).decode()  # noqa: S303
 
     def _delivered(self, binding: str) -> tuple[str, str]:
         """Return what came of the binding's delivery, as soon as it is decided."""
